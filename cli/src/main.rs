@@ -1,0 +1,2 @@
+//! The topk command.
+fn main() {}

@@ -1,0 +1,324 @@
+//! The GPU back end: LLVM intrinsics for collectives, inline PTX for one thread's own operations.
+//!
+//! This is the only file of the workspace with device assembly in it. Loads that take an address
+//! are safe functions here because the duty was taken over when the array was made
+//! ([`crate::shared::SharedArray::new`], [`crate::global::GlobalArray::new`]).
+use core::arch::asm;
+
+mod intrinsics {
+    unsafe extern "C" {
+        #[link_name = "llvm.nvvm.read.ptx.sreg.tid.x"]
+        pub safe fn thread_index() -> u32;
+        #[link_name = "llvm.nvvm.read.ptx.sreg.ctaid.x"]
+        pub safe fn block_index() -> u32;
+        #[link_name = "llvm.nvvm.read.ptx.sreg.ntid.x"]
+        pub safe fn block_dim() -> u32;
+        #[link_name = "llvm.nvvm.read.ptx.sreg.nctaid.x"]
+        pub safe fn grid_dim() -> u32;
+        #[link_name = "llvm.nvvm.read.ptx.sreg.laneid"]
+        pub safe fn lane() -> u32;
+        #[link_name = "llvm.nvvm.barrier.cta.sync.aligned.all"]
+        pub safe fn barrier(id: u32);
+        #[link_name = "llvm.nvvm.barrier.cta.red.popc.aligned.all"]
+        pub safe fn barrier_count(id: u32, predicate: bool) -> u32;
+        #[link_name = "llvm.nvvm.barrier.cta.red.or.aligned.all"]
+        pub safe fn barrier_or(id: u32, predicate: bool) -> bool;
+        #[link_name = "llvm.nvvm.barrier.cta.red.and.aligned.all"]
+        pub safe fn barrier_and(id: u32, predicate: bool) -> bool;
+        #[link_name = "llvm.nvvm.bar.warp.sync"]
+        pub safe fn warp_sync(mask: u32);
+        #[link_name = "llvm.nvvm.shfl.sync.idx.i32"]
+        pub safe fn shuffle_idx(mask: u32, value: u32, lane: u32, clamp: u32) -> u32;
+        #[link_name = "llvm.nvvm.shfl.sync.bfly.i32"]
+        pub safe fn shuffle_xor(mask: u32, value: u32, lane_mask: u32, clamp: u32) -> u32;
+        #[link_name = "llvm.nvvm.shfl.sync.up.i32"]
+        pub safe fn shuffle_up(mask: u32, value: u32, delta: u32, clamp: u32) -> u32;
+        #[link_name = "llvm.nvvm.shfl.sync.down.i32"]
+        pub safe fn shuffle_down(mask: u32, value: u32, delta: u32, clamp: u32) -> u32;
+        #[link_name = "llvm.nvvm.vote.ballot.sync"]
+        pub safe fn ballot(mask: u32, predicate: bool) -> u32;
+        #[link_name = "llvm.nvvm.match.any.sync.i32"]
+        pub safe fn match_any(mask: u32, value: u32) -> u32;
+    }
+    #[cfg(sm80)]
+    unsafe extern "C" {
+        #[link_name = "llvm.nvvm.redux.sync.add"]
+        pub safe fn reduce_add(value: u32, mask: u32) -> u32;
+        #[link_name = "llvm.nvvm.redux.sync.umax"]
+        pub safe fn reduce_max(value: u32, mask: u32) -> u32;
+        #[link_name = "llvm.nvvm.redux.sync.umin"]
+        pub safe fn reduce_min(value: u32, mask: u32) -> u32;
+        #[link_name = "llvm.nvvm.redux.sync.or"]
+        pub safe fn reduce_or(value: u32, mask: u32) -> u32;
+        #[link_name = "llvm.nvvm.redux.sync.and"]
+        pub safe fn reduce_and(value: u32, mask: u32) -> u32;
+    }
+}
+
+pub use intrinsics::{
+    ballot, block_dim, block_index, grid_dim, lane, match_any, thread_index, warp_sync,
+};
+
+#[inline(always)]
+pub fn block_sync() {
+    intrinsics::barrier(0);
+}
+#[inline(always)]
+pub fn block_count(predicate: bool) -> u32 {
+    intrinsics::barrier_count(0, predicate)
+}
+#[inline(always)]
+pub fn block_or(predicate: bool) -> bool {
+    intrinsics::barrier_or(0, predicate)
+}
+#[inline(always)]
+pub fn block_and(predicate: bool) -> bool {
+    intrinsics::barrier_and(0, predicate)
+}
+
+// The last operand of a shuffle bounds the source lane: 31 for a whole warp, 0 for `up`.
+#[inline(always)]
+pub fn shuffle_idx(mask: u32, value: u32, source: u32) -> u32 {
+    intrinsics::shuffle_idx(mask, value, source, 31)
+}
+#[inline(always)]
+pub fn shuffle_xor(mask: u32, value: u32, lane_mask: u32) -> u32 {
+    intrinsics::shuffle_xor(mask, value, lane_mask, 31)
+}
+#[inline(always)]
+pub fn shuffle_up(mask: u32, value: u32, delta: u32) -> u32 {
+    intrinsics::shuffle_up(mask, value, delta, 0)
+}
+#[inline(always)]
+pub fn shuffle_down(mask: u32, value: u32, delta: u32) -> u32 {
+    intrinsics::shuffle_down(mask, value, delta, 31)
+}
+
+/// One `redux.sync` from sm_80 on; below, five shuffles, for which the lanes of `mask` must be all.
+macro_rules! reduce {
+    ($($name:ident: $op:expr;)*) => { $(
+        #[inline(always)]
+        pub fn $name(mask: u32, value: u32) -> u32 {
+            #[cfg(sm80)]
+            {
+                intrinsics::$name(value, mask)
+            }
+            #[cfg(not(sm80))]
+            {
+                let op: fn(u32, u32) -> u32 = $op;
+                let mut value = value;
+                let mut distance = 16;
+                while distance > 0 {
+                    value = op(value, shuffle_xor(mask, value, distance));
+                    distance >>= 1;
+                }
+                value
+            }
+        }
+    )* };
+}
+reduce! {
+    reduce_add: |a, b| a.wrapping_add(b);
+    reduce_max: |a, b| a.max(b);
+    reduce_min: |a, b| a.min(b);
+    reduce_or: |a, b| a | b;
+    reduce_and: |a, b| a & b;
+}
+
+#[inline(always)]
+pub fn device_fence() {
+    // SAFETY: a fence touches no memory of its own.
+    unsafe { asm!("fence.acq_rel.gpu;", options(nostack, preserves_flags)) }
+}
+
+#[inline(always)]
+pub fn shared_base() -> u32 {
+    let base: u32;
+    // SAFETY: reads the address of a symbol that `device_crate!` declares.
+    unsafe {
+        asm!("mov.u32 {0}, cuda_std_dynamic_shared;", out(reg32) base,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    base
+}
+
+/// A type that one load or store moves.
+pub trait Word: Copy {
+    /// Reads shared memory.
+    fn shared_load(address: u32) -> Self;
+    /// Writes shared memory.
+    fn shared_store(address: u32, value: Self);
+    /// Reads global memory that the grid does not write.
+    fn global_load_const(place: *const Self) -> Self;
+    /// Reads global memory.
+    fn global_load(place: *const Self) -> Self;
+    /// Writes global memory.
+    fn global_store(place: *mut Self, value: Self);
+}
+
+macro_rules! word {
+    ($($type:ty, $reg:ident, $suffix:literal;)*) => { $(
+        impl Word for $type {
+            #[inline(always)]
+            fn shared_load(address: u32) -> Self {
+                let value;
+                // SAFETY: the array's maker vouches for the place.
+                unsafe {
+                    asm!(concat!("ld.shared.", $suffix, " {0}, [{1}];"), out($reg) value,
+                         in(reg32) address, options(pure, readonly, nostack, preserves_flags));
+                }
+                value
+            }
+            #[inline(always)]
+            fn shared_store(address: u32, value: Self) {
+                // SAFETY: the array's maker vouches for the place.
+                unsafe {
+                    asm!(concat!("st.shared.", $suffix, " [{0}], {1};"), in(reg32) address,
+                         in($reg) value, options(nostack, preserves_flags));
+                }
+            }
+            #[inline(always)]
+            fn global_load_const(place: *const Self) -> Self {
+                let value;
+                // SAFETY: the array's maker vouches for the place and that nobody writes it.
+                unsafe {
+                    asm!(concat!("ld.global.nc.", $suffix, " {0}, [{1}];"), out($reg) value,
+                         in(reg64) place, options(pure, readonly, nostack, preserves_flags));
+                }
+                value
+            }
+            #[inline(always)]
+            fn global_load(place: *const Self) -> Self {
+                let value;
+                // SAFETY: the array's maker vouches for the place.
+                unsafe {
+                    asm!(concat!("ld.global.", $suffix, " {0}, [{1}];"), out($reg) value,
+                         in(reg64) place, options(pure, readonly, nostack, preserves_flags));
+                }
+                value
+            }
+            #[inline(always)]
+            fn global_store(place: *mut Self, value: Self) {
+                // SAFETY: the array's maker vouches for the place.
+                unsafe {
+                    asm!(concat!("st.global.", $suffix, " [{0}], {1};"), in(reg64) place,
+                         in($reg) value, options(nostack, preserves_flags));
+                }
+            }
+        }
+    )* };
+}
+word! {
+    u16, reg16, "b16";
+    u32, reg32, "b32";
+    i32, reg32, "b32";
+    f32, reg32, "b32";
+    u64, reg64, "b64";
+    i64, reg64, "b64";
+}
+
+#[inline(always)]
+pub fn shared_load_vec4(address: u32) -> [u32; 4] {
+    let (a, b, c, d);
+    // SAFETY: the array's maker vouches for the place.
+    unsafe {
+        asm!("ld.shared.v4.b32 {{{0}, {1}, {2}, {3}}}, [{4}];", out(reg32) a, out(reg32) b,
+             out(reg32) c, out(reg32) d, in(reg32) address,
+             options(pure, readonly, nostack, preserves_flags));
+    }
+    [a, b, c, d]
+}
+
+#[inline(always)]
+pub fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
+    let (a, b, c, d);
+    // SAFETY: the array's maker vouches for the place and that nobody writes it.
+    unsafe {
+        asm!("ld.global.nc.L1::no_allocate.v4.b32 {{{0}, {1}, {2}, {3}}}, [{4}];", out(reg32) a,
+             out(reg32) b, out(reg32) c, out(reg32) d, in(reg64) place,
+             options(pure, readonly, nostack, preserves_flags));
+    }
+    [a, b, c, d]
+}
+
+#[inline(always)]
+pub fn shared_fetch_add(address: u32, value: u32) -> u32 {
+    let old;
+    // SAFETY: the array's maker vouches for the place.
+    unsafe {
+        asm!("atom.shared.add.u32 {0}, [{1}], {2};", out(reg32) old, in(reg32) address,
+             in(reg32) value, options(nostack, preserves_flags));
+    }
+    old
+}
+
+macro_rules! shared_reduction {
+    ($($name:ident = $op:literal;)*) => { $(
+        #[inline(always)]
+        pub fn $name(address: u32, value: u32) {
+            // SAFETY: the array's maker vouches for the place.
+            unsafe {
+                asm!(concat!("red.shared.", $op, " [{0}], {1};"), in(reg32) address,
+                     in(reg32) value, options(nostack, preserves_flags));
+            }
+        }
+    )* };
+}
+shared_reduction! {
+    shared_add = "add.u32";
+    shared_min = "min.u32";
+    shared_max = "max.u32";
+    shared_or = "or.b32";
+    shared_and = "and.b32";
+}
+
+#[inline(always)]
+pub unsafe fn global_fetch_add_acq_rel(place: *mut u32, value: u32) -> u32 {
+    let old;
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        asm!("atom.acq_rel.gpu.global.add.u32 {0}, [{1}], {2};", out(reg32) old, in(reg64) place,
+             in(reg32) value, options(nostack, preserves_flags));
+    }
+    old
+}
+
+#[inline(always)]
+pub unsafe fn global_add_relaxed(place: *mut u32, value: u32) {
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        asm!("red.relaxed.gpu.global.add.u32 [{0}], {1};", in(reg64) place, in(reg32) value,
+             options(nostack, preserves_flags));
+    }
+}
+
+#[inline(always)]
+pub unsafe fn global_load_acquire(place: *const u32) -> u32 {
+    let value;
+    // SAFETY: the caller vouches for the place. Not `pure`: a loop that waits must read anew.
+    unsafe {
+        asm!("ld.acquire.gpu.global.u32 {0}, [{1}];", out(reg32) value, in(reg64) place,
+             options(nostack, preserves_flags));
+    }
+    value
+}
+
+#[inline(always)]
+pub unsafe fn global_store_release(place: *mut u32, value: u32) {
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        asm!("st.release.gpu.global.u32 [{0}], {1};", in(reg64) place, in(reg32) value,
+             options(nostack, preserves_flags));
+    }
+}
+
+#[inline(always)]
+pub fn f16_to_f32(bits: u16) -> f32 {
+    let value;
+    // SAFETY: a conversion between registers.
+    unsafe {
+        asm!("cvt.f32.f16 {0}, {1};", out(reg32) value, in(reg16) bits,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    value
+}

@@ -1,0 +1,172 @@
+//! The tuning knobs, declared once. From [`KNOBS`] derive the environment's variables, the command
+//! line's flags, the checks, and `docs/knobs.md`.
+//!
+//! **A knob may change speed, never a result.** What a knob may be is part of its declaration; the
+//! planner takes a legal value as a wish and says in `explain` where it could not grant it.
+use std::fmt;
+
+use crate::error::Error;
+
+/// What values a knob may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Legal {
+    /// A power of two between these.
+    PowerOfTwo(u32, u32),
+    /// A number between these.
+    Range(u32, u32),
+    /// One of these words; the value is the word's place.
+    Words(&'static [&'static str]),
+}
+
+impl Legal {
+    fn parse(self, text: &str) -> Option<u32> {
+        match self {
+            Legal::Words(words) => words.iter().position(|w| *w == text).map(|at| at as u32),
+            Legal::PowerOfTwo(least, most) => text
+                .parse()
+                .ok()
+                .filter(|v: &u32| v.is_power_of_two() && (least..=most).contains(v)),
+            Legal::Range(least, most) => text.parse().ok().filter(|v| (least..=most).contains(v)),
+        }
+    }
+}
+
+impl fmt::Display for Legal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Legal::PowerOfTwo(least, most) => write!(f, "a power of two from {least} to {most}"),
+            Legal::Range(least, u32::MAX) => write!(f, "a number of at least {least}"),
+            Legal::Range(least, most) => write!(f, "a number from {least} to {most}"),
+            Legal::Words(words) => write!(f, "one of {}", words.join(", ")),
+        }
+    }
+}
+
+/// Where a value came from, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A call of the program, or a flag of the command line.
+    Builder,
+    /// An environment variable.
+    Environment,
+    /// The planner's own choice.
+    Heuristic,
+}
+
+impl Origin {
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Origin::Builder => "set by the caller",
+            Origin::Environment => "from the environment",
+            Origin::Heuristic => "chosen by the planner",
+        }
+    }
+}
+
+/// The declaration of one knob.
+#[derive(Clone, Copy, Debug)]
+pub struct KnobSpec {
+    /// The key: the flag's name with `-` for `_`, and the key in files.
+    pub key: &'static str,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// What it may be.
+    pub legal: Legal,
+    /// What it is where nobody sets it, in words.
+    pub default: &'static str,
+}
+
+macro_rules! knobs {
+    ($($(#[doc = $doc:literal])* $knob:ident, $key:literal, $variable:literal, $legal:expr, $default:literal;)*) => {
+        /// A tuning knob.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Knob { $($(#[doc = $doc])* $knob,)* }
+
+        /// Every knob's declaration, in the order of [`Knob`].
+        pub const KNOBS: &[KnobSpec] = &[$(KnobSpec {
+            key: $key, variable: $variable, doc: concat!($($doc),*).trim_ascii(), legal: $legal, default: $default,
+        }),*];
+
+        impl Knob {
+            /// Every knob.
+            pub const ALL: &'static [Knob] = &[$(Knob::$knob),*];
+        }
+    };
+}
+
+knobs! {
+    /// Warps in a block of stage 1.
+    Stage1Warps, "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
+        "up to 16, fewer for short rows";
+    /// 16-byte loads that a thread of stage 1 keeps in flight; rounded down to 1, 2, 4 or 8, and to 1 with 32 warps.
+    Stage1Stages, "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8), "4";
+    /// Wanted blocks of stage 1 over all rows.
+    Stage1TargetCtas, "stage1_target_ctas", "AIKF_STAGE1_TARGET_CTAS", Legal::Range(1, 65535),
+        "2 a multiprocessor";
+    /// 1 favours parallelism: stage 1 may leave more candidates than wanted.
+    Stage1ParallelHint, "stage1_parallel_hint", "AIKF_STAGE1_PARALLEL_HINT", Legal::Range(0, 1), "0";
+    /// Wanted candidates a row for stage 2; raised to k where less.
+    TargetStage2Candidates, "target_stage2_candidates", "AIKF_TARGET_STAGE2_CANDIDATES",
+        Legal::Range(1, u32::MAX), "8192";
+    /// The merge: all candidates at once, or a tile at a time.
+    Stage2Impl, "stage2_impl", "AIKF_STAGE2_IMPL", Legal::Words(&["default", "tiles"]),
+        "default, tiles for more than 4096 candidates";
+    /// Candidates in a merge tile; at most 4 a thread.
+    Stage2Tile, "stage2_tile", "AIKF_STAGE2_TILE", Legal::PowerOfTwo(64, 2048), "4 a thread";
+    /// Warps in a block of stage 2.
+    Stage2Warps, "stage2_warps", "AIKF_STAGE2_WARPS", Legal::PowerOfTwo(1, 32),
+        "up to 16, fewer for few candidates";
+}
+
+impl Knob {
+    /// The knob's declaration.
+    pub fn spec(self) -> &'static KnobSpec {
+        &KNOBS[self as usize]
+    }
+}
+
+/// The knobs that somebody has set, each with its origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knobs {
+    values: [Option<(u32, Origin)>; KNOBS.len()],
+}
+
+impl Knobs {
+    /// Sets a knob from text.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the text is no legal value.
+    pub fn set(&mut self, knob: Knob, text: &str, origin: Origin) -> Result<(), Error> {
+        let spec = knob.spec();
+        let value = spec.legal.parse(text).ok_or_else(|| Error::Setting {
+            name: spec.variable.to_string(),
+            value: text.to_string(),
+            origin: origin.name(),
+            legal: format!("it must be {}", spec.legal),
+        })?;
+        self.values[knob as usize] = Some((value, origin));
+        Ok(())
+    }
+
+    /// The value that somebody set.
+    pub fn get(&self, knob: Knob) -> Option<u32> {
+        self.values[knob as usize].map(|(value, _)| value)
+    }
+
+    /// Where the knob's value comes from.
+    pub fn origin(&self, knob: Knob) -> Origin {
+        self.values[knob as usize].map_or(Origin::Heuristic, |(_, origin)| origin)
+    }
+
+    /// These knobs, with those of `weaker` where these have none.
+    pub(crate) fn or(&self, weaker: &Knobs) -> Knobs {
+        let mut merged = self.clone();
+        for (mine, theirs) in merged.values.iter_mut().zip(&weaker.values) {
+            *mine = mine.or(*theirs);
+        }
+        merged
+    }
+}

@@ -1,0 +1,102 @@
+//! Top-k selection for NVIDIA GPUs in pure Rust: no nvcc and no CUDA toolkit, to build or to run.
+//!
+//! # Three ways to use it
+//!
+//! Rows in the host's memory, on the best device there is:
+//! ```
+//! use aikf_topk::{Rows, Runtime, TopK};
+//!
+//! # fn main() -> Result<(), aikf_topk::Error> {
+//! let logits = vec![0.25f32; 4 * 1000];
+//! let runtime = Runtime::new()?;
+//! let top = TopK::new(50).select(&runtime, Rows::new(&logits, 4, 1000)?)?;
+//! assert_eq!(top.indices[..3], [0, 1, 2]); // among equals the lowest index first
+//! # Ok(()) }
+//! ```
+//! Rows in `cust` buffers, on a `cust` stream (feature `cust`):
+//! ```no_run
+//! # #[cfg(feature = "cust")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use aikf_topk::{DeviceChoice, Runtime, TopK};
+//! use cust::memory::DeviceBuffer;
+//! use cust::stream::{Stream, StreamFlags};
+//!
+//! let runtime = Runtime::open(DeviceChoice::Cuda(0))?;
+//! let stream = Stream::new(StreamFlags::NON_BLOCKING, None)?;
+//! let logits = DeviceBuffer::from_slice(&vec![0.5f32; 8 * 50_000])?;
+//! let mut values = DeviceBuffer::<f32>::zeroed(8 * 50)?;
+//! let mut indices = DeviceBuffer::<u32>::zeroed(8 * 50)?;
+//! let mut topk = TopK::new(50).prepare::<f32>(&runtime, 8, 50_000)?;
+//! // SAFETY: the buffers live until the stream was waited for.
+//! unsafe { topk.enqueue(&logits, &mut values, &mut indices, &stream) }?;
+//! stream.synchronize()?;
+//! # Ok(()) }
+//! # #[cfg(not(feature = "cust"))]
+//! # fn main() {}
+//! ```
+//! Addresses and a stream of another library:
+//! ```no_run
+//! use aikf_topk::{DeviceSlice, DeviceSliceMut, PreparedTopK, StreamRef};
+//! # fn f(topk: &mut PreparedTopK<half::f16>, x: u64, v: u64, i: u64, s: *mut std::ffi::c_void) -> Result<(), aikf_topk::Error> {
+//! // SAFETY: `x`, `v` and `i` are live device addresses with this much room, on stream `s`.
+//! unsafe {
+//!     topk.enqueue(
+//!         DeviceSlice::from_raw(x, 8 * 50_000),
+//!         DeviceSliceMut::from_raw(v, 8 * 50),
+//!         DeviceSliceMut::from_raw(i, 8 * 50),
+//!         StreamRef::from_raw(s),
+//!     )
+//! }
+//! # }
+//! ```
+//!
+//! # The contract
+//!
+//! Exactly `k` elements a row, best first; NaN is greatest, `-0.0` equals `+0.0`, and among equals
+//! the lowest index wins. The answer is the same, bit for bit, on every backend, device, batch size
+//! and setting. The whole of it: `docs/semantics.md`.
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `cust` | yes | conversions from `cust` buffers and streams |
+//! | `emulator` | no | device `emulator`: the GPU's code path on any machine |
+//!
+//! A crate that depends on this one with `cust` needs `CUDA_LIBRARY_PATH` to name a folder with an
+//! empty `lib64` in it (README, "In your own crate"); without `cust` it needs nothing.
+//!
+//! # Layers
+//!
+//! ```text
+//! topk, runtime -> launch, device -> cuda_loader -> libcuda, or the emulator
+//!        \-> plan (pure) -> problem, knobs, settings, kernels_gpu::{params, variants}
+//!        \-> cpu
+//! ```
+mod buffers;
+mod cpu;
+mod device;
+mod element;
+mod error;
+mod knobs;
+mod launch;
+mod plan;
+mod problem;
+mod runtime;
+mod settings;
+mod topk;
+
+pub use buffers::{DeviceSlice, DeviceSliceMut, StreamRef};
+pub use cuda_loader::DriverError;
+pub use device::{Gpu, gpu_count, kernel_provenance};
+pub use element::Element;
+pub use error::{Error, Violation};
+pub use kernels_gpu::params::Dtype;
+pub use knobs::{KNOBS, Knob, KnobSpec, Knobs, Legal, Origin};
+pub use plan::{DeviceLimits, Launch, Plan, StreamPlan, Work};
+pub use problem::{Problem, ROW_ELEMENTS_MAX};
+pub use runtime::Runtime;
+pub use settings::{
+    BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, DeviceChoice, Settings, unknown_variables,
+};
+pub use topk::{PreparedTopK, Rows, Selection, TopK};

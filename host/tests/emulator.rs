@@ -1,0 +1,146 @@
+//! The GPU's code path — plan, loader, launches, kernels — on the stand-in driver, whose kernels run
+//! in the SIMT emulator.
+mod support;
+
+use aikf_topk::{Backend, DeviceChoice, Dtype, Knob, Runtime, TopK};
+use kernels_gpu::testkit::{Case, Pattern};
+use proptest::prelude::*;
+use support::{
+    assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
+};
+
+fn emulator() -> Runtime {
+    Runtime::open(DeviceChoice::Emulator).expect("the emulator is built in")
+}
+
+#[test]
+fn seed_table() {
+    let runtime = emulator();
+    run_seed_table(|case| with_type!(case.dtype, select_on_device(&runtime, &topk_of(case), case)));
+}
+
+#[test]
+fn from_the_hosts_memory() {
+    let runtime = emulator();
+    for dtype in support::DTYPES {
+        let case = Case {
+            pattern: Pattern::AnyBits,
+            dtype,
+            rows: 3,
+            n: 700,
+            k: 40,
+            largest: true,
+            lead: 0,
+        };
+        let answer = with_type!(dtype, select_from_host(&runtime, &topk_of(&case), &case));
+        assert_same(&answer, &reference(&case), case.k, &case);
+    }
+}
+
+/// Corners of the knobs' space: a knob may change speed, never a result.
+#[test]
+fn no_knob_changes_the_answer() {
+    let runtime = emulator();
+    let case = Case {
+        pattern: Pattern::Ties,
+        dtype: Dtype::Bf16,
+        rows: 2,
+        n: 9000,
+        k: 150,
+        largest: true,
+        lead: 3,
+    };
+    let right = reference(&case);
+    let corners: [&[(Knob, &str)]; 8] = [
+        &[(Knob::Stage1Warps, "1"), (Knob::Stage1Stages, "1")],
+        &[(Knob::Stage1Warps, "32"), (Knob::Stage1Stages, "8")],
+        &[(Knob::Stage1TargetCtas, "1"), (Knob::Stage2Impl, "default")],
+        &[
+            (Knob::Stage1TargetCtas, "65535"),
+            (Knob::Stage1ParallelHint, "1"),
+            (Knob::Stage1Warps, "1"),
+            (Knob::Stage1Stages, "1"),
+        ],
+        &[
+            (Knob::TargetStage2Candidates, "1"),
+            (Knob::Stage2Warps, "1"),
+        ],
+        &[
+            (Knob::Stage2Impl, "tiles"),
+            (Knob::Stage2Tile, "64"),
+            (Knob::Stage2Warps, "32"),
+        ],
+        &[
+            (Knob::Stage2Impl, "tiles"),
+            (Knob::Stage2Tile, "2048"),
+            (Knob::Stage2Warps, "1"),
+        ],
+        &[
+            (Knob::Stage2Impl, "default"),
+            (Knob::Stage2Warps, "32"),
+            (Knob::Stage1TargetCtas, "64"),
+        ],
+    ];
+    for corner in corners {
+        let mut topk = topk_of(&case).backend(Backend::Stream);
+        for (knob, value) in corner {
+            topk = topk.knob(*knob, value).expect("a legal value");
+        }
+        let answer = select_on_device::<half::bf16>(&runtime, &topk, &case);
+        assert_same(&answer, &right, case.k, &corner);
+    }
+}
+
+#[test]
+fn a_buffer_that_is_too_small_is_refused() {
+    use aikf_topk::{DeviceSlice, DeviceSliceMut, StreamRef};
+    let mut topk = TopK::new(4)
+        .prepare::<f32>(&emulator(), 2, 100)
+        .expect("planned");
+    let mut call = |input, values, indices| {
+        // SAFETY: refused for their lengths before anything is launched.
+        unsafe {
+            topk.enqueue(
+                DeviceSlice::from_raw(256, input),
+                DeviceSliceMut::from_raw(256, values),
+                DeviceSliceMut::from_raw(256, indices),
+                StreamRef::from_raw(std::ptr::null_mut()),
+            )
+        }
+        .unwrap_err()
+        .to_string()
+    };
+    assert_eq!(
+        call(199, 8, 8),
+        "the input has room for 199 elements, and 200 are needed"
+    );
+    assert_eq!(
+        call(200, 7, 8),
+        "the values' buffer has room for 7 elements, and 8 are needed"
+    );
+    assert_eq!(
+        call(200, 8, 0),
+        "the indices' buffer has room for 0 elements, and 8 are needed"
+    );
+}
+
+#[test]
+fn captured_in_a_graph() {
+    support::graph::replays_with_new_data(&emulator(), 5);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn equals_the_reference(
+        n in 1usize..2500, share in 0.0f64..1.0, rows in 1usize..4, largest in any::<bool>(),
+        pattern in proptest::sample::select(Pattern::ALL.to_vec()),
+        dtype in proptest::sample::select(Dtype::ALL.to_vec()),
+        lead in 0usize..8,
+    ) {
+        let k = 1 + (share * (n - 1) as f64) as usize;
+        let case = Case { pattern, dtype, rows, n, k, largest, lead };
+        let answer = with_type!(dtype, select_on_device(&emulator(), &topk_of(&case), &case));
+        assert_same(&answer, &reference(&case), k, &case);
+    }
+}

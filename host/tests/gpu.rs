@@ -1,0 +1,224 @@
+//! The same seeds and properties on a GPU.
+//!
+//! Without one every test is reported as ignored, and why; with `AIKF_REQUIRE_GPU=1` its absence is
+//! a failure.
+mod support;
+
+use aikf_topk::{Backend, DeviceChoice, Dtype, Knob, Runtime, TopK};
+use kernels_gpu::testkit::{Case, Pattern};
+use libtest_mimic::{Arguments, Failed, Trial};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use support::{
+    assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
+};
+
+fn main() {
+    let missing = Runtime::open(DeviceChoice::Cuda(0)).err();
+    let required = std::env::var("AIKF_REQUIRE_GPU").is_ok_and(|value| value == "1");
+    if let Some(reason) = &missing {
+        eprintln!(
+            "GPU tests {}: {reason}",
+            if required { "fail" } else { "are skipped" }
+        );
+    }
+    let skip = missing.is_some() && !required;
+    let trial = |name: &str, test: fn(&Runtime)| {
+        let run = move || -> Result<(), Failed> {
+            let runtime = Runtime::open(DeviceChoice::Cuda(0)).map_err(|e| e.to_string())?;
+            test(&runtime);
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(skip)
+    };
+    let trials = vec![
+        trial("seed_table", seed_table),
+        trial("random_problems", random_problems),
+        trial("long_rows", long_rows),
+        trial("large_batches", large_batches),
+        trial("hundred_repeats", hundred_repeats),
+        trial("from_the_hosts_memory", from_the_hosts_memory),
+        trial("no_knob_changes_the_answer", no_knob_changes_the_answer),
+        trial("captured_in_a_graph", captured_in_a_graph),
+    ];
+    let mut arguments = Arguments::from_args();
+    // One GPU, one context: tests that share it take turns.
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn seed_table(runtime: &Runtime) {
+    run_seed_table(|case| with_type!(case.dtype, select_on_device(runtime, &topk_of(case), case)));
+}
+
+fn random_problems(runtime: &Runtime) {
+    let strategy = (
+        1usize..60_000,
+        0.0f64..1.0,
+        1usize..6,
+        any::<bool>(),
+        proptest::sample::select(Pattern::ALL.to_vec()),
+        proptest::sample::select(Dtype::ALL.to_vec()),
+        0usize..8,
+    );
+    let mut runner = TestRunner::new(Config {
+        cases: 300,
+        ..Config::default()
+    });
+    let result = runner.run(
+        &strategy,
+        |(n, share, rows, largest, pattern, dtype, lead)| {
+            let k = (1 + (share * n as f64) as usize).min(n).min(4096);
+            let case = Case {
+                pattern,
+                dtype,
+                rows,
+                n,
+                k,
+                largest,
+                lead,
+            };
+            let answer = with_type!(dtype, select_on_device(runtime, &topk_of(&case), &case));
+            assert_same(&answer, &reference(&case), k, &case);
+            Ok(())
+        },
+    );
+    result.expect("every random problem has the right answer");
+}
+
+fn check(runtime: &Runtime, case: Case) {
+    let answer = with_type!(
+        case.dtype,
+        select_on_device(runtime, &topk_of(&case), &case)
+    );
+    // The sorted reference takes minutes on large inputs; the backend `cpu` has its own tests.
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    let topk = topk_of(&case).backend(Backend::Cpu);
+    let right = with_type!(case.dtype, select_from_host(&cpu, &topk, &case));
+    assert_same(&answer, &right, case.k, &case);
+}
+
+fn long_rows(runtime: &Runtime) {
+    for (n, k) in [
+        (262_144, 50),
+        (262_144, 2048),
+        (1 << 20, 100),
+        (5_000_001, 1000),
+    ] {
+        for (dtype, pattern) in [
+            (Dtype::F32, Pattern::Normal),
+            (Dtype::Bf16, Pattern::Ties),
+            (Dtype::F16, Pattern::Ascending),
+        ] {
+            check(
+                runtime,
+                Case {
+                    pattern,
+                    dtype,
+                    rows: 1,
+                    n,
+                    k,
+                    largest: true,
+                    lead: 1,
+                },
+            );
+        }
+    }
+}
+
+fn large_batches(runtime: &Runtime) {
+    for (rows, n, k) in [
+        (1024, 50_257, 50),
+        (1024, 262_144, 64),
+        (4096, 256, 8),
+        (1024, 4097, 2048),
+    ] {
+        let (pattern, largest) = (Pattern::Normal, rows != 4096);
+        for dtype in [Dtype::F32, Dtype::Bf16] {
+            if n * rows * dtype.bytes() <= 1 << 30 {
+                check(
+                    runtime,
+                    Case {
+                        pattern,
+                        dtype,
+                        rows,
+                        n,
+                        k,
+                        largest,
+                        lead: 0,
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn hundred_repeats(runtime: &Runtime) {
+    let case = Case {
+        pattern: Pattern::Ties,
+        dtype: Dtype::F32,
+        rows: 7,
+        n: 70_001,
+        k: 333,
+        largest: true,
+        lead: 3,
+    };
+    let right = reference(&case);
+    for repeat in 0..100 {
+        let answer = select_on_device::<f32>(runtime, &topk_of(&case), &case);
+        assert_same(&answer, &right, case.k, &(repeat, case));
+    }
+}
+
+fn from_the_hosts_memory(runtime: &Runtime) {
+    for dtype in support::DTYPES {
+        let case = Case {
+            pattern: Pattern::AnyBits,
+            dtype,
+            rows: 3,
+            n: 10_000,
+            k: 77,
+            largest: false,
+            lead: 0,
+        };
+        let answer = with_type!(dtype, select_from_host(runtime, &topk_of(&case), &case));
+        assert_same(&answer, &reference(&case), case.k, &case);
+    }
+}
+
+fn no_knob_changes_the_answer(runtime: &Runtime) {
+    let case = Case {
+        pattern: Pattern::Narrow,
+        dtype: Dtype::F16,
+        rows: 2,
+        n: 100_000,
+        k: 500,
+        largest: true,
+        lead: 5,
+    };
+    let right = reference(&case);
+    for warps in ["1", "8", "32"] {
+        for stages in ["1", "4", "8"] {
+            for merge in ["default", "tiles"] {
+                for blocks in ["1", "300"] {
+                    let topk = [
+                        (Knob::Stage1Warps, warps),
+                        (Knob::Stage1Stages, stages),
+                        (Knob::Stage2Impl, merge),
+                        (Knob::Stage1TargetCtas, blocks),
+                    ]
+                    .into_iter()
+                    .fold(topk_of(&case), |topk: TopK, (knob, value)| {
+                        topk.knob(knob, value).expect("legal")
+                    });
+                    let answer = select_on_device::<half::f16>(runtime, &topk, &case);
+                    assert_same(&answer, &right, case.k, &(warps, stages, merge, blocks));
+                }
+            }
+        }
+    }
+}
+
+fn captured_in_a_graph(runtime: &Runtime) {
+    support::graph::replays_with_new_data(runtime, 1000);
+}

@@ -1,0 +1,205 @@
+//! What the host tells a kernel: scalar parameters and the layout of shared memory.
+//!
+//! Buffers are pointer arguments of their own, first; every scalar travels in one struct, last.
+//! The structs have fixed-width fields and no padding, so that both compilations agree.
+
+/// The type of an input's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// IEEE 754 single precision.
+    F32,
+    /// IEEE 754 half precision.
+    F16,
+    /// The upper half of an `f32`.
+    Bf16,
+}
+
+impl Dtype {
+    /// Every type.
+    pub const ALL: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::Bf16];
+
+    /// The name in kernel symbols and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
+            Dtype::Bf16 => "bf16",
+        }
+    }
+
+    /// Bytes of an element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::Bf16 => 2,
+        }
+    }
+
+    /// The bits of `+inf`, in the upper end of a word.
+    pub const fn infinity(self) -> u32 {
+        match self {
+            Dtype::F32 | Dtype::Bf16 => 0x7f80_0000,
+            Dtype::F16 => 0x7c00_0000,
+        }
+    }
+
+    /// Elements in a 16-byte vector.
+    pub const fn per_vector(self) -> u32 {
+        16 / self.bytes() as u32
+    }
+}
+
+/// Candidates that one thread of stage 2 holds at once.
+pub const STAGE2_VECTORS: u32 = 4;
+
+/// Which end of the order is wanted, as the word that is XORed onto keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Flip(u32);
+
+impl Flip {
+    /// The greatest first.
+    pub const LARGEST: Flip = Flip(0);
+    /// The smallest first.
+    pub const SMALLEST: Flip = Flip(u32::MAX);
+
+    /// The word itself.
+    pub const fn mask(self) -> u32 {
+        self.0
+    }
+}
+
+/// Scalars of stage 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stage1Params {
+    /// Distance between the starts of two rows, in elements.
+    pub row_stride: u64,
+    /// Elements in a row, below 2^31.
+    pub n: u32,
+    /// Wanted elements a row, at least 1 and at most `n`.
+    pub k: u32,
+    /// Blocks that share a row.
+    pub pieces: u32,
+    /// 16-byte vectors in a piece; the last piece may have fewer.
+    pub piece_vectors: u32,
+    /// Items that the block's queue holds.
+    pub capacity: u32,
+    /// Which end is wanted.
+    pub flip: Flip,
+}
+
+/// Scalars of stage 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Stage2Params {
+    /// Distance between the starts of two rows, in elements.
+    pub row_stride: u64,
+    /// Candidates a row: pieces times `k`.
+    pub candidates: u32,
+    /// Wanted elements a row.
+    pub k: u32,
+    /// Candidates in a merge tile, at most [`STAGE2_VECTORS`] a thread. Variant `tiles` only.
+    pub tile: u32,
+    /// Items that the block's queue holds.
+    pub capacity: u32,
+    /// Which end is wanted.
+    pub flip: Flip,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<Stage1Params>() == 32 && align_of::<Stage1Params>() == 8);
+const _: () = assert!(size_of::<Stage2Params>() == 32 && align_of::<Stage2Params>() == 8);
+
+/// Bins of one histogram of the queue: one digit of 8 bits.
+pub const BINS: u32 = 256;
+
+/// Items that a warp appends to a queue at once: 8 a lane.
+pub const WARP_ITEMS: u32 = 8 * 32;
+
+/// Words of bookkeeping that a queue keeps in shared memory.
+pub const CONTROL_WORDS: u32 = 8;
+
+/// Where a block's queue keeps its parts in shared memory, in bytes.
+///
+/// | part | type | lifetime |
+/// |---|---|---|
+/// | items | `[u64; capacity]` | the whole kernel |
+/// | histograms | `[u32; 3 * 256]` | while a bound is looked for |
+/// | control | `[u32; 8]` | the whole kernel |
+/// | holes | `[u16; k]` | while items are moved together |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLayout {
+    /// Items that fit.
+    pub capacity: u32,
+    /// Items that survive a crop.
+    pub k: u32,
+}
+
+impl QueueLayout {
+    /// A queue for the best `k` with room for at least `slack` items more.
+    ///
+    /// A warp appends up to [`WARP_ITEMS`] items at once and waits for a crop where they do not fit.
+    /// A crop leaves `k` items, so with that much slack every crop lets some warp go on: the queue
+    /// can neither overflow nor stand still, whatever the input. More slack means fewer crops. The
+    /// final sort works in place on a power of two.
+    pub const fn new(k: u32, slack: u32) -> QueueLayout {
+        let slack = if slack > WARP_ITEMS {
+            slack
+        } else {
+            WARP_ITEMS
+        };
+        let sorted = k.next_power_of_two();
+        let capacity = if k + slack > sorted {
+            k + slack
+        } else {
+            sorted
+        };
+        QueueLayout {
+            capacity: capacity.next_multiple_of(2),
+            k,
+        }
+    }
+
+    /// Offset of the histograms.
+    pub const fn histograms(self) -> u32 {
+        8 * self.capacity
+    }
+
+    /// Offset of the control words.
+    pub const fn control(self) -> u32 {
+        self.histograms() + 3 * BINS * 4
+    }
+
+    /// Offset of the list of holes.
+    pub const fn holes(self) -> u32 {
+        self.control() + CONTROL_WORDS * 4
+    }
+
+    /// Bytes of shared memory in all.
+    pub const fn bytes(self) -> u32 {
+        (self.holes() + 2 * self.k).next_multiple_of(16)
+    }
+}
+
+/// The words of bookkeeping, by place.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+pub(crate) enum Control {
+    /// Slots handed out.
+    Count,
+    /// Slots in use when a batch did not fit.
+    Filled,
+    /// Holes found among the first `k` items.
+    Holes,
+    /// Items found behind the first `k`.
+    Strays,
+    /// Bits set in any item, low and high word.
+    AnyLow,
+    AnyHigh,
+    /// Bits set in every item, low and high word.
+    AllLow,
+    AllHigh,
+}

@@ -1,0 +1,6 @@
+//! The parts that kernels are made of. Each says who must call it together, and where its result
+//! is valid.
+pub mod element;
+pub mod queue;
+pub mod rows;
+pub mod sort;

@@ -1,0 +1,113 @@
+//! The kernels in the emulator against the sorted reference.
+mod support;
+
+use kernels_gpu::params::Dtype;
+use kernels_gpu::testkit::{Case, Pattern, seed_table};
+use proptest::prelude::*;
+use support::{Shape, check};
+
+#[test]
+fn seed_table_in_order() {
+    for case in seed_table() {
+        check(&case, &Shape::default(), simt::Schedule::InOrder);
+    }
+}
+
+#[test]
+fn both_merge_variants_and_every_depth() {
+    for dtype in Dtype::ALL {
+        for depth in [1, 2, 4, 8] {
+            for tiles in [false, true] {
+                let case = Case {
+                    pattern: Pattern::Ties,
+                    dtype,
+                    rows: 2,
+                    n: 1500,
+                    k: 70,
+                    largest: true,
+                    lead: 1,
+                };
+                let shape = Shape {
+                    depth,
+                    tiles,
+                    pieces: 3,
+                    ..Shape::default()
+                };
+                check(&case, &shape, simt::Schedule::InOrder);
+            }
+        }
+    }
+}
+
+/// The queue has the least slack there may be, so nearly every batch makes it crop.
+#[test]
+fn least_slack_changes_nothing() {
+    for pattern in [
+        Pattern::Ascending,
+        Pattern::AllEqual,
+        Pattern::Normal,
+        Pattern::Masked,
+    ] {
+        let case = Case {
+            pattern,
+            dtype: Dtype::F32,
+            rows: 1,
+            n: 5000,
+            k: 40,
+            largest: true,
+            lead: 0,
+        };
+        let shape = Shape {
+            slack: 0,
+            tiles: true,
+            ..Shape::default()
+        };
+        check(&case, &shape, simt::Schedule::InOrder);
+    }
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    proptest::sample::select(Pattern::ALL.to_vec())
+}
+
+fn dtype() -> impl Strategy<Value = Dtype> {
+    proptest::sample::select(Dtype::ALL.to_vec())
+}
+
+prop_compose! {
+    fn case()(n in 1usize..1500)(
+        n in Just(n),
+        k in prop_oneof![Just(1), Just(n), 1..=n],
+        pattern in pattern(),
+        dtype in dtype(),
+        rows in 1usize..4,
+        largest in any::<bool>(),
+        lead in 0usize..8,
+    ) -> Case {
+        Case { pattern, dtype, rows, n, k, largest, lead }
+    }
+}
+
+prop_compose! {
+    fn shape()(
+        warps in proptest::sample::select(vec![1u32, 2, 4]),
+        depth in proptest::sample::select(vec![1u32, 2, 4, 8]),
+        pieces in 1u32..5,
+        tiles in any::<bool>(),
+        slack in 0u32..2000,
+    ) -> Shape {
+        Shape { warps, depth, pieces, tiles, slack }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn equals_the_reference(case in case(), shape in shape(), seed in 0u64..4) {
+        let schedule = match seed {
+            0 => simt::Schedule::InOrder,
+            seed => simt::Schedule::Random { seed },
+        };
+        check(&case, &shape, schedule);
+    }
+}

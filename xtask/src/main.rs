@@ -1,0 +1,37 @@
+//! Chores of this repository: `cargo xtask <command>`.
+//!
+//! A command is a file with `Args` and `run`; adding one takes a line in `Command` and one in
+//! `main`.
+
+mod ptx;
+mod repository;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the PTX that is committed in host/ptx, or check it
+    Ptx(ptx::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Ptx(args) => ptx::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
