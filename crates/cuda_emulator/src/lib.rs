@@ -18,6 +18,9 @@
 //!
 //! # What is not
 //!
+//! After a fault the real driver is lost to the process; here a new context is healthy again, so
+//! that one test's fault does not end the others.
+//!
 //! Work runs at once on the thread that enqueues it, so nothing ever overlaps, and a missing
 //! synchronisation between streams goes unnoticed. Grids have one dimension, and there are no
 //! clusters (the device says so, and a launch with either gives 801, not supported).

@@ -5,32 +5,43 @@
 
 use std::collections::BTreeSet;
 
+use cuda_loader::error::code;
+
 /// The names of all `.entry` points.
 ///
 /// # Errors
 ///
-/// For text that is no PTX, a line as the driver's compiler would log it.
-pub(crate) fn entry_names(text: &str) -> Result<BTreeSet<String>, String> {
-    let code: String = text
+/// A code, and a line as the driver's compiler would log it. The real driver takes text without
+/// a `.version` for a damaged binary (200), other text for PTX that does not assemble (218).
+pub(crate) fn entry_names(text: &str) -> Result<BTreeSet<String>, (u32, String)> {
+    let lines: String = text
         .lines()
         .map(without_comment)
         .collect::<Vec<_>>()
         .join("\n");
-    for directive in [".version", ".target"] {
-        if !code.contains(directive) {
-            return Err(format!(
-                "aikf emulator: fatal: missing {directive} directive"
+    let needed = [
+        (".version", code::INVALID_IMAGE),
+        (".target", code::INVALID_PTX),
+    ];
+    for (directive, refusal) in needed {
+        if !lines.contains(directive) {
+            return Err((
+                refusal,
+                format!("aikf emulator: missing {directive} directive"),
             ));
         }
     }
     let mut names = BTreeSet::new();
-    let mut words = code.split(|c: char| c.is_whitespace() || "(),".contains(c));
+    let mut words = lines.split(|c: char| c.is_whitespace() || "(),".contains(c));
     while words.by_ref().any(|word| word == ".entry") {
         let name = words.find(|word| !word.is_empty());
-        names.insert(
-            name.ok_or("aikf emulator: fatal: .entry without a name")?
-                .to_owned(),
-        );
+        let unnamed = || {
+            (
+                code::INVALID_PTX,
+                "aikf emulator: .entry without a name".to_owned(),
+            )
+        };
+        names.insert(name.ok_or_else(unnamed)?.to_owned());
     }
     Ok(names)
 }
@@ -55,15 +66,15 @@ mod tests {
 
     #[test]
     fn text_without_the_directives_is_refused() {
+        let (code, log) = entry_names("hello").unwrap_err();
         assert!(
-            entry_names("hello")
-                .unwrap_err()
-                .contains("missing .version")
+            code == 200 && log.contains("missing .version"),
+            "{code} {log}"
         );
+        let (code, log) = entry_names(".version 8.0\n").unwrap_err();
         assert!(
-            entry_names(".version 8.0\n")
-                .unwrap_err()
-                .contains("missing .target")
+            code == 218 && log.contains("missing .target"),
+            "{code} {log}"
         );
     }
 }

@@ -140,7 +140,10 @@ pub(crate) fn submit_all(stream: usize, work: &[Arc<Work>]) -> Outcome {
         drop(state);
         return work.iter().try_for_each(|work| work.run());
     };
-    work.iter().try_for_each(|work| work.check(&state))?;
+    if let Err(code) = work.iter().try_for_each(|work| work.check(&state)) {
+        spoil_capture(&mut state, stream)?;
+        return Err(code);
+    }
     let capture = state.captures.get_mut(capture)?;
     if !capture.valid {
         return Err(code::STREAM_CAPTURE_INVALIDATED);
@@ -157,6 +160,14 @@ pub(crate) fn capture_of(state: &State, stream: usize) -> Result<Option<usize>, 
     } else {
         Ok(state.streams.get(stream)?.capture)
     }
+}
+
+/// Marks the capture of a stream as spoilt, if it has one: so ends any call on it that fails.
+pub(crate) fn spoil_capture(state: &mut State, stream: usize) -> Outcome {
+    if let Some(capture) = capture_of(state, stream)? {
+        state.captures.get_mut(capture)?.valid = false;
+    }
+    Ok(())
 }
 
 impl KernelLaunch {

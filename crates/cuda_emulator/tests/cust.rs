@@ -41,7 +41,7 @@ fn buffers_kernels_streams_and_events_work() {
         Some(CudaError::NotFound)
     );
     assert_eq!(
-        Module::from_ptx("garbage", &[]).err(),
+        Module::from_ptx(".version 8.0", &[]).err(),
         Some(CudaError::InvalidPtx)
     );
     assert!(

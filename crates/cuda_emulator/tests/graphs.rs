@@ -14,17 +14,6 @@ fn enqueue(stream: Stream, data: DevicePtr, amount: u32, to: &mut [u32; 4]) {
     let module = api::module_load(PTX).expect("it is PTX");
     // SAFETY: the module was loaded just now.
     let function = unsafe { api::module_get_function(module, c"add_u32") }.expect("registered");
-    record(stream, function, data, amount, to);
-}
-
-/// The enqueuing calls alone: modules cannot be loaded during a capture.
-fn record(
-    stream: Stream,
-    function: cuda_loader::Function,
-    data: DevicePtr,
-    amount: u32,
-    to: &mut [u32; 4],
-) {
     // SAFETY: `data` has four words; the stream is live.
     unsafe { api::memset_d32_async(data, 1, 4, stream) }.expect("fill");
     let count = 4u32;
@@ -67,11 +56,8 @@ fn a_graph_replays_what_was_recorded() {
     enqueue(stream, data, 2, &mut result);
     assert_eq!(result, [3; 4], "without a capture the work is done at once");
 
-    let module = api::module_load(PTX).expect("it is PTX");
-    // SAFETY: the module was loaded just now.
-    let function = unsafe { api::module_get_function(module, c"add_u32") }.expect("registered");
     assert_eq!(begin(stream), 0);
-    record(stream, function, data, 10, &mut result);
+    enqueue(stream, data, 10, &mut result);
     assert_eq!(result, [3; 4], "recorded, not run");
     // SAFETY: the stream is live.
     let graph = unsafe { api::stream_end_capture(stream) }.expect("a graph");
@@ -129,7 +115,7 @@ fn captures_begin_and_end_on_their_own_stream_and_thread() {
         (908, 0),
         "another thread may allocate"
     );
-    assert_eq!(end(stream), 0);
+    assert_eq!(end(stream), 401, "the capture was over all the same");
 }
 
 #[test]
@@ -142,5 +128,25 @@ fn an_event_of_a_capture_has_no_time() {
     assert_eq!(code(unsafe { api::event_record(event, stream) }), 0);
     // SAFETY: the event is live.
     assert_eq!(code(unsafe { api::event_synchronize(event) }), 907);
-    assert_eq!(end(stream), 0);
+    assert_eq!(end(stream), 901);
+}
+
+#[test]
+fn a_call_that_fails_spoils_the_capture() {
+    let _gpu = Gpu::new();
+    let stream = api::stream_create().expect("a stream");
+    let module = api::module_load(PTX).expect("it is PTX");
+    // SAFETY: the module was loaded just now.
+    let function = unsafe { api::module_get_function(module, c"add_u32") }.expect("registered");
+    assert_eq!(begin(stream), 0);
+    let config = LaunchConfig {
+        grid: [0, 1, 1],
+        block: [1; 3],
+        shared_bytes: 0,
+        stream,
+    };
+    // SAFETY: the launch is refused before the arguments are looked at.
+    let refused = unsafe { api::launch_kernel(function, &config, &[]) };
+    assert_eq!(code(refused), 1);
+    assert_eq!(end(stream), 901);
 }

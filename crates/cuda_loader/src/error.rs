@@ -24,6 +24,8 @@ pub mod code {
     pub const NO_DEVICE: u32 = 100;
     /// No GPU has this number.
     pub const INVALID_DEVICE: u32 = 101;
+    /// The module is no module.
+    pub const INVALID_IMAGE: u32 = 200;
     /// No context is current, or the wrong one.
     pub const INVALID_CONTEXT: u32 = 201;
     /// The module holds no code that this GPU can run.
@@ -228,7 +230,7 @@ const KNOWN: &[(u32, &str, &str)] = &[
     (46, "CUDA_ERROR_DEVICE_UNAVAILABLE", "the device is busy or unavailable"),
     (100, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device"),
     (101, "CUDA_ERROR_INVALID_DEVICE", "no device of this number"),
-    (200, "CUDA_ERROR_INVALID_IMAGE", "the module is damaged"),
+    (200, "CUDA_ERROR_INVALID_IMAGE", "the module is damaged, or neither PTX nor a binary"),
     (201, "CUDA_ERROR_INVALID_CONTEXT", "no current context, or a wrong one"),
     (209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image for this device"),
     (214, "CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable memory error of the GPU"),

@@ -1,7 +1,7 @@
 //! Where the driver's functions come from.
 //!
 //! There is one driver in a process. It is chosen once, at the first use: the one given to
-//! [`install`] if there is one, else the system's `libcuda`. Each function then has a [`Slot`]
+//! [`install`] if there is one, else the system's `libcuda`. Each function then has a `Slot`
 //! that remembers its address, so that a call costs one atomic load more than a linked call.
 
 use std::error::Error;

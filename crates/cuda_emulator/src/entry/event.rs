@@ -23,12 +23,21 @@ fn record(event: usize, stream: usize) -> Outcome {
     Ok(())
 }
 
-/// Waits for an event: what was before it is done already, unless it was only recorded.
+/// Waits for an event: what was before it is done already, unless it was only recorded. To wait
+/// spoils the capture that the event is part of, and strict captures of this thread.
 fn wait(event: usize) -> Outcome {
-    match state::enter()?.events.get(event)?.capture {
-        None => Ok(()),
-        Some(_) => Err(code::CAPTURED_EVENT),
-    }
+    let mut state = state::enter()?;
+    let Some(capture) = state.events.get(event)?.capture else {
+        drop(state);
+        return state::enter_outside_capture().map(drop);
+    };
+    // Once the capture is over, its events are of no use until they are recorded again.
+    let capture = state
+        .captures
+        .get_mut(capture)
+        .map_err(|_| code::INVALID_VALUE)?;
+    capture.valid = false;
+    Err(code::CAPTURED_EVENT)
 }
 
 entry_points! {

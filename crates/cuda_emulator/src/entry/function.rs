@@ -7,7 +7,8 @@ use super::{Out, entry_points, give};
 use crate::device::{self, ARCHITECTURE, REGISTERS, SHARED_OPT_IN};
 use crate::state::{self, Outcome};
 
-/// The blocks of a kernel that a multiprocessor holds at once.
+/// The blocks of a kernel that a multiprocessor holds at once. Like the real driver it does not
+/// ask whether the kernel may have so many threads.
 fn max_active_blocks(
     blocks: Out<'_, i32>,
     function: usize,
@@ -15,21 +16,13 @@ fn max_active_blocks(
     shared_bytes: usize,
 ) -> Outcome {
     let state = state::enter()?;
-    let function = state.functions.get(function)?;
+    state.functions.get(function)?;
     let threads = u32::try_from(threads).map_err(|_| code::INVALID_VALUE)?;
     if threads == 0 {
         return Err(code::INVALID_VALUE);
     }
     let shared_bytes = u32::try_from(shared_bytes).unwrap_or(u32::MAX);
-    let fits = threads <= function.kernel.max_threads;
-    give(
-        blocks,
-        if fits {
-            device::occupancy(threads, shared_bytes) as i32
-        } else {
-            0
-        },
-    )
+    give(blocks, device::occupancy(threads, shared_bytes) as i32)
 }
 
 entry_points! {

@@ -8,7 +8,7 @@ use cuda_loader::error::code;
 use super::entry_points;
 use crate::device::{MAX_THREADS, SHARED_OPT_IN};
 use crate::state::{self, Function, Outcome};
-use crate::work::{Argument, KernelLaunch, Work, submit};
+use crate::work::{Argument, KernelLaunch, Work, spoil_capture, submit};
 
 /// The shape of a launch as the driver's functions take it.
 #[repr(C)]
@@ -56,10 +56,7 @@ fn check_shape(function: &Function, shape: Shape) -> Outcome {
     if grid.contains(&0) || shared_bytes > SHARED_OPT_IN {
         return Err(code::INVALID_VALUE);
     }
-    if threads > function.kernel.max_threads {
-        return Err(code::LAUNCH_OUT_OF_RESOURCES);
-    }
-    if shared_bytes > function.max_dynamic_shared {
+    if threads > function.kernel.max_threads || shared_bytes > function.max_dynamic_shared {
         return Err(code::INVALID_VALUE);
     }
     if grid[1..] != [1, 1] || block[1..] != [1, 1] {
@@ -80,10 +77,13 @@ unsafe fn launch(
     stream: usize,
     arguments: *const *const c_void,
 ) -> Outcome {
-    let state = state::enter()?;
+    let mut state = state::enter()?;
     let function = state.functions.get(function)?;
-    check_shape(function, shape)?;
     let kernel = function.kernel;
+    if let Err(code) = check_shape(function, shape) {
+        spoil_capture(&mut state, stream)?;
+        return Err(code);
+    }
     drop(state);
     // SAFETY: the caller's duty.
     let arguments = unsafe { copy_arguments(kernel.parameter_bytes, arguments) }?;

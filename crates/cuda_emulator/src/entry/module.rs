@@ -16,20 +16,20 @@ const LOG_BUFFER: u32 = 5;
 /// `CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES`: how much room there is.
 const LOG_BUFFER_BYTES: u32 = 6;
 
-/// Loads PTX text. Text that is none gives 218, and the reason for the log.
+/// Loads PTX text. Text that is none gives a code, and the reason for the log.
 ///
 /// # Safety
 ///
 /// `image` is null or zero-terminated text.
 unsafe fn load(module: Out<'_, usize>, image: *const c_char) -> Result<(), (u32, String)> {
     let plain = |code| (code, String::new());
-    let mut state = state::enter_outside_capture().map_err(plain)?;
+    let mut state = state::enter().map_err(plain)?;
     if image.is_null() {
         return Err(plain(code::INVALID_VALUE));
     }
     // SAFETY: the caller's duty, and it is not null.
     let text = unsafe { CStr::from_ptr(image) }.to_string_lossy();
-    let names = ptx::entry_names(&text).map_err(|log| (code::INVALID_PTX, log))?;
+    let names = ptx::entry_names(&text)?;
     give(module, state.modules.insert(names)).map_err(plain)
 }
 

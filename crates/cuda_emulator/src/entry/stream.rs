@@ -96,6 +96,9 @@ entry_points! {
     fn cuStreamWaitEvent(stream: usize, event: usize, _flags: u32) {
         let mut state = state::enter()?;
         let joined = state.events.get(event)?.capture;
+        if joined.is_some_and(|capture| state.captures.get(capture).is_err()) {
+            return Err(code::INVALID_VALUE); // that capture is over
+        }
         if stream <= 2 {
             return joined.map_or(Ok(()), |_| Err(code::STREAM_CAPTURE_UNSUPPORTED));
         }
@@ -143,10 +146,12 @@ entry_points! {
         if capture.origin != stream {
             return Err(code::STREAM_CAPTURE_UNMATCHED);
         }
-        if capture.strict && capture.thread != thread::current().id() {
+        let wrong_thread = capture.strict && capture.thread != thread::current().id();
+        // Whoever asks, the capture is over then.
+        let Capture { valid, work, .. } = finish(&mut state, handle)?;
+        if wrong_thread {
             return Err(code::STREAM_CAPTURE_WRONG_THREAD);
         }
-        let Capture { valid, work, .. } = finish(&mut state, handle)?;
         if !valid {
             return Err(code::STREAM_CAPTURE_INVALIDATED);
         }

@@ -1,6 +1,6 @@
 //! The functions that cust 0.3.2 calls, one line each.
 //!
-//! Arguments are passed on by size alone: pointers and handles as [`Pointer`], device addresses
+//! Arguments are passed on by size alone: pointers and handles as `Pointer`, device addresses
 //! as `u64`, enums as `u32`, devices as `i32`.
 
 use std::ffi::{c_char, c_void};

@@ -18,7 +18,7 @@
 //!
 //! # What keeps the linker honest
 //!
-//! [`forward`](self) lists each function in a `#[used]` table, so that all of them are in the
+//! `forward.rs` lists each function in a `#[used]` table, so that all of them are in the
 //! program whatever the order of the libraries on the linker's command line. Each symbol is
 //! hidden, on systems that know the notion: a shared library made from a program with cust does
 //! not offer `cuInit` to others, who would take it for the driver's.
