@@ -1,5 +1,6 @@
 //! A GPU: its context, its kernels, its memory. The only file that opens a driver.
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::{CString, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,15 @@ include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
 /// Shared memory that a kernel may have without asking.
 const SHARED_BYTES_UNASKED: u32 = 48 * 1024;
 
+/// A loaded kernel. Each has a module of its own, so that the driver compiles what is used alone.
+#[derive(Debug)]
+struct Kernel {
+    module: Module,
+    function: Function,
+    /// Dynamic shared memory that it may have.
+    shared_bytes: u32,
+}
+
 /// An open GPU. Clones share it; the last one to go closes it.
 #[derive(Clone, Debug)]
 pub struct Gpu {
@@ -28,19 +38,19 @@ pub struct Gpu {
 struct Inner {
     device: Device,
     context: Context,
-    module: Module,
+    ptx: &'static str,
     limits: DeviceLimits,
-    /// Kernels that were asked for, with the shared memory they may have.
-    functions: Mutex<HashMap<String, (Function, u32)>>,
+    /// Kernels that were asked for.
+    kernels: Mutex<HashMap<String, Kernel>>,
 }
 
 impl Gpu {
-    /// Opens the GPU of this number: retains its primary context, makes it current on this thread,
-    /// and loads the kernels.
+    /// Opens the GPU of this number: retains its primary context and makes it current on this
+    /// thread. Kernels are loaded when they are first asked for.
     ///
     /// # Errors
-    /// [`Error::Driver`] where there is no driver or no such device, or where it refuses the
-    /// kernels.
+    /// [`Error::Driver`] where there is no driver or no such device; [`Error::NoDevice`] where the
+    /// GPU is too old.
     pub fn open(number: u32) -> Result<Gpu, Error> {
         device::init()?;
         let device = device::device_get(number as i32)?;
@@ -55,23 +65,18 @@ impl Gpu {
             ),
         })?;
         let context = device::primary_context_retain(device)?;
-        // SAFETY: the context was retained just now.
-        let loaded =
-            unsafe { device::ctx_set_current(context) }.and_then(|()| module::module_load(ptx));
-        let module = loaded.inspect_err(|_| {
-            // SAFETY: retained above, and nothing uses it: the loading failed.
-            let _ = unsafe { device::primary_context_release(device) };
-        })?;
-        let functions = Mutex::default();
-        Ok(Gpu {
+        let kernels = Mutex::default();
+        let gpu = Gpu {
             inner: Arc::new(Inner {
                 device,
                 context,
-                module,
+                ptx,
                 limits,
-                functions,
+                kernels,
             }),
-        })
+        };
+        gpu.make_current()?;
+        Ok(gpu)
     }
 
     /// What plans must know of it.
@@ -92,28 +97,53 @@ impl Gpu {
     /// A kernel that may have this much dynamic shared memory.
     pub(crate) fn function(&self, symbol: &str, shared_bytes: u32) -> Result<Function, Error> {
         self.make_current()?;
-        let mut functions = self
+        let mut kernels = self
             .inner
-            .functions
+            .kernels
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let (function, granted) = match functions.get(symbol) {
-            Some(&known) => known,
-            None => {
-                let name = CString::new(symbol).expect("symbols come from the kernel table");
-                // SAFETY: the module is loaded while `self` lives.
-                let found = unsafe { module::module_get_function(self.inner.module, &name) }?;
-                (found, SHARED_BYTES_UNASKED)
-            }
+        let kernel = match kernels.entry(symbol.to_string()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(load(self.inner.ptx, symbol)?),
         };
-        if shared_bytes > granted {
+        if shared_bytes > kernel.shared_bytes {
             let attribute = FunctionAttribute::MAX_DYNAMIC_SHARED;
-            // SAFETY: the function belongs to the loaded module.
-            unsafe { module::function_set_attribute(function, attribute, shared_bytes as i32) }?;
+            // SAFETY: the function belongs to a loaded module.
+            unsafe {
+                module::function_set_attribute(kernel.function, attribute, shared_bytes as i32)
+            }?;
+            kernel.shared_bytes = shared_bytes;
         }
-        functions.insert(symbol.to_string(), (function, granted.max(shared_bytes)));
-        Ok(function)
+        Ok(kernel.function)
     }
+}
+
+/// Loads one kernel of the PTX into the current context.
+fn load(ptx: &str, symbol: &str) -> Result<Kernel, Error> {
+    let text = carve(ptx, symbol).expect("symbols come from the kernel table");
+    let name = CString::new(symbol).expect("symbols have no zero bytes");
+    let module = module::module_load(&text)?;
+    // SAFETY: the module was loaded just now.
+    let found = unsafe { module::module_get_function(module, &name) };
+    let function = found.inspect_err(|_| {
+        // SAFETY: loaded above, and nothing uses it.
+        let _ = unsafe { module::module_unload(module) };
+    })?;
+    Ok(Kernel {
+        module,
+        function,
+        shared_bytes: SHARED_BYTES_UNASKED,
+    })
+}
+
+/// The PTX of one kernel: what stands before the first, then the kernel itself. Kernels call
+/// nothing, so nothing else belongs to them.
+fn carve(ptx: &str, symbol: &str) -> Option<String> {
+    const ENTRY: &str = "\n.visible .entry ";
+    let prologue = &ptx[..ptx.find(ENTRY)?];
+    let start = ptx.find(&format!("{ENTRY}{symbol}("))?;
+    let end = start + ptx[start..].find("\n}")? + 2;
+    Some(format!("{prologue}{}\n", &ptx[start..end]))
 }
 
 impl Drop for Inner {
@@ -121,9 +151,13 @@ impl Drop for Inner {
         // Nothing can be done about a driver that refuses to close.
         // SAFETY: retained in `open` and not released since.
         let current = unsafe { device::ctx_set_current(self.context) };
-        if current.is_ok() {
+        let kernels = self
+            .kernels
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for kernel in kernels.values().filter(|_| current.is_ok()) {
             // SAFETY: the last user of the module is gone with the last clone.
-            let _ = unsafe { module::module_unload(self.module) };
+            let _ = unsafe { module::module_unload(kernel.module) };
         }
         // SAFETY: as above; this is the one release of the one retain.
         let _ = unsafe { device::primary_context_release(self.device) };
@@ -187,6 +221,18 @@ impl DeviceMemory {
 
     pub(crate) fn address(&self) -> DevicePtr {
         self.address
+    }
+
+    /// Clears the bytes from `offset` on; done when it returns.
+    pub(crate) fn clear_from(&self, offset: usize, stream: &OwnStream) -> Result<(), Error> {
+        let bytes = self.bytes.saturating_sub(offset);
+        if bytes > 0 {
+            let address = self.address.byte_add(offset);
+            // SAFETY: so many bytes are left behind the offset; the stream is waited for below.
+            unsafe { memory::memset_d8_async(address, 0, bytes, stream.stream) }?;
+            stream.synchronize()?;
+        }
+        Ok(())
     }
 
     /// Copies from the host, behind what is on the stream; done when it returns.
@@ -267,6 +313,27 @@ impl Drop for OwnStream {
         if self.gpu.make_current().is_ok() {
             // SAFETY: created in `new`, destroyed once.
             let _ = unsafe { stream::stream_destroy(self.stream) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_can_be_carved_out_of_every_ptx() {
+        for (arch, ptx) in PTX {
+            for kernel in kernels_gpu::variants::KERNELS {
+                let text = carve(ptx, kernel.name).expect("it is in the PTX");
+                assert_eq!(
+                    text.matches(".visible .entry").count(),
+                    1,
+                    "{} sm_{arch}",
+                    kernel.name
+                );
+                assert!(text.contains(&format!(".target sm_{arch}")) && text.ends_with("}\n"));
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Legal {
     PowerOfTwo(u32, u32),
     /// A number between these.
     Range(u32, u32),
+    /// One of these numbers.
+    Numbers(&'static [u32]),
     /// One of these words; the value is the word's place.
     Words(&'static [&'static str]),
 }
@@ -27,6 +29,7 @@ impl Legal {
                 .ok()
                 .filter(|v: &u32| v.is_power_of_two() && (least..=most).contains(v)),
             Legal::Range(least, most) => text.parse().ok().filter(|v| (least..=most).contains(v)),
+            Legal::Numbers(numbers) => text.parse().ok().filter(|v| numbers.contains(v)),
         }
     }
 }
@@ -37,6 +40,10 @@ impl fmt::Display for Legal {
             Legal::PowerOfTwo(least, most) => write!(f, "a power of two from {least} to {most}"),
             Legal::Range(least, u32::MAX) => write!(f, "a number of at least {least}"),
             Legal::Range(least, most) => write!(f, "a number from {least} to {most}"),
+            Legal::Numbers(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+                write!(f, "one of {}", numbers.join(", "))
+            }
             Legal::Words(words) => write!(f, "one of {}", words.join(", ")),
         }
     }
@@ -80,14 +87,19 @@ pub struct KnobSpec {
 }
 
 macro_rules! knobs {
-    ($($(#[doc = $doc:literal])* $knob:ident, $key:literal, $variable:literal, $legal:expr, $default:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $knob:ident = $key:literal, $variable:literal, $legal:expr,
+       $default:literal;)*) => {
         /// A tuning knob.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Knob { $($(#[doc = $doc])* $knob,)* }
 
         /// Every knob's declaration, in the order of [`Knob`].
         pub const KNOBS: &[KnobSpec] = &[$(KnobSpec {
-            key: $key, variable: $variable, doc: concat!($($doc),*).trim_ascii(), legal: $legal, default: $default,
+            key: $key,
+            variable: $variable,
+            doc: concat!($($doc),*).trim_ascii(),
+            legal: $legal,
+            default: $default,
         }),*];
 
         impl Knob {
@@ -98,27 +110,37 @@ macro_rules! knobs {
 }
 
 knobs! {
-    /// Warps in a block of stage 1.
-    Stage1Warps, "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
-        "up to 16, fewer for short rows";
-    /// 16-byte loads that a thread of stage 1 keeps in flight; rounded down to 1, 2, 4 or 8, and to 1 with 32 warps.
-    Stage1Stages, "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8), "4";
-    /// Wanted blocks of stage 1 over all rows.
-    Stage1TargetCtas, "stage1_target_ctas", "AIKF_STAGE1_TARGET_CTAS", Legal::Range(1, 65535),
-        "2 a multiprocessor";
-    /// 1 favours parallelism: stage 1 may leave more candidates than wanted.
-    Stage1ParallelHint, "stage1_parallel_hint", "AIKF_STAGE1_PARALLEL_HINT", Legal::Range(0, 1), "0";
-    /// Wanted candidates a row for stage 2; raised to k where less.
-    TargetStage2Candidates, "target_stage2_candidates", "AIKF_TARGET_STAGE2_CANDIDATES",
+    /// `streaming`: 16-byte vectors that a warp reads at once.
+    StreamingBlockN = "streaming_block_n", "AIKF_STREAMING_BLOCK_N", Legal::Numbers(&[64, 128, 256]),
+        "up to 256 where a multiprocessor has one row, else up to 128; less for short rows";
+    /// `streaming`: warps in a block.
+    StreamingWarps = "streaming_warps", "AIKF_STREAMING_WARPS", Legal::Numbers(&[4, 8, 16, 32]),
+        "16, fewer for short rows";
+    /// `stream`, `singlepass`: warps in a block that reads rows.
+    Stage1Warps = "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
+        "16, fewer for short rows";
+    /// `stream`, `singlepass`: 16-byte loads that a lane keeps in flight. Rounded down to 1, 2, 4 or
+    /// 8; with 32 warps it is 1.
+    Stage1Stages = "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8),
+        "such that a row has about 16 pieces, up to 8";
+    /// `stream`, `singlepass`: wanted blocks over all rows.
+    Stage1TargetCtas = "stage1_target_ctas", "AIKF_STAGE1_TARGET_CTAS", Legal::Range(1, 65535),
+        "one a multiprocessor";
+    /// `stream`, `singlepass`: 1 favours parallelism and may leave more candidates than wanted.
+    Stage1ParallelHint = "stage1_parallel_hint", "AIKF_STAGE1_PARALLEL_HINT", Legal::Range(0, 1),
+        "0";
+    /// `stream`, `singlepass`: wanted candidates a row for the merge; raised to k where less.
+    TargetStage2Candidates = "target_stage2_candidates", "AIKF_TARGET_STAGE2_CANDIDATES",
         Legal::Range(1, u32::MAX), "8192";
-    /// The merge: all candidates at once, or a tile at a time.
-    Stage2Impl, "stage2_impl", "AIKF_STAGE2_IMPL", Legal::Words(&["default", "tiles"]),
-        "default, tiles for more than 4096 candidates";
-    /// Candidates in a merge tile; at most 4 a thread.
-    Stage2Tile, "stage2_tile", "AIKF_STAGE2_TILE", Legal::PowerOfTwo(64, 2048), "4 a thread";
-    /// Warps in a block of stage 2.
-    Stage2Warps, "stage2_warps", "AIKF_STAGE2_WARPS", Legal::PowerOfTwo(1, 32),
-        "up to 16, fewer for few candidates";
+    /// `stream`: the merge takes all candidates at once, or a tile at a time.
+    Stage2Impl = "stage2_impl", "AIKF_STAGE2_IMPL", Legal::Words(&["default", "tiles"]),
+        "`default`; `tiles` for more than 4096 candidates";
+    /// `stream`, merging in tiles: candidates gathered before the best k of them are kept.
+    Stage2Tile = "stage2_tile", "AIKF_STAGE2_TILE", Legal::PowerOfTwo(64, 2048),
+        "2048, or k where more";
+    /// `stream`: warps in a block of the merge.
+    Stage2Warps = "stage2_warps", "AIKF_STAGE2_WARPS", Legal::PowerOfTwo(1, 32),
+        "16, fewer for few candidates";
 }
 
 impl Knob {

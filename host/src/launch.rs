@@ -6,7 +6,7 @@ use cuda_loader::{DevicePtr, DriverError, Function, Stream};
 
 use crate::device::Gpu;
 use crate::error::Error;
-use crate::plan::{Launch, StreamPlan};
+use crate::plan::{Launch, SelectPlan};
 
 /// A launch whose kernel was found and whose shape was checked against it.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +52,12 @@ impl Prepared {
     }
 }
 
-/// The backend `stream`, ready to be launched.
+/// The launches of a plan, ready.
 #[derive(Debug)]
-pub(crate) struct PreparedStream {
-    plan: StreamPlan,
-    stage1: Prepared,
-    stage2: Prepared,
+pub(crate) struct PreparedSelect {
+    plan: SelectPlan,
+    select: Prepared,
+    merge: Option<Prepared>,
 }
 
 /// The device addresses of one call.
@@ -73,22 +73,26 @@ pub(crate) struct Buffers {
     pub workspace: DevicePtr,
 }
 
-impl PreparedStream {
-    pub(crate) fn new(gpu: &Gpu, plan: &StreamPlan) -> Result<PreparedStream, Error> {
-        let stage1 = Prepared::new(gpu, &plan.stage1)?;
-        let stage2 = Prepared::new(gpu, &plan.stage2)?;
-        Ok(PreparedStream {
+impl PreparedSelect {
+    pub(crate) fn new(gpu: &Gpu, plan: &SelectPlan) -> Result<PreparedSelect, Error> {
+        let select = Prepared::new(gpu, &plan.select)?;
+        let merge = plan
+            .merge
+            .as_ref()
+            .map(|(launch, _)| Prepared::new(gpu, launch))
+            .transpose()?;
+        Ok(PreparedSelect {
             plan: plan.clone(),
-            stage1,
-            stage2,
+            select,
+            merge,
         })
     }
 
-    /// Enqueues both stages.
+    /// Enqueues the plan's one or two launches.
     ///
     /// # Safety
     /// - *in bounds*: the addresses point to as much memory as the plan's problem and workspace
-    ///   need, aligned for their types;
+    ///   need, aligned for their types; the workspace's tickets are zero;
     /// - they stay allocated, and nothing else touches what is written, until the stream has passed
     ///   this call;
     /// - `stream` is live and of the GPU that this was prepared for.
@@ -101,25 +105,35 @@ impl PreparedStream {
             input,
             values,
             indices,
-            workspace,
+            workspace: candidates,
         } = buffers;
+        let counts = candidates.byte_add(self.plan.workspace.counts_offset());
+        let tickets = candidates.byte_add(self.plan.workspace.tickets_offset());
         let arguments = [
             address(input),
-            address(workspace),
-            address(&self.plan.stage1_params),
-        ];
-        // SAFETY: these are stage 1's parameters by `variants`; the plan keeps its launch contract,
-        // and the caller vouches for the buffers.
-        unsafe { self.stage1.enqueue(stream, &arguments) }?;
-        let arguments = [
-            address(input),
-            address(workspace),
+            address(candidates),
+            address(&counts),
+            address(&tickets),
             address(values),
             address(indices),
-            address(&self.plan.stage2_params),
+            address(&self.plan.select_params),
         ];
-        // SAFETY: as above, for stage 2.
-        unsafe { self.stage2.enqueue(stream, &arguments) }
+        // SAFETY: these are the parameters of `select` by `variants`; the plan keeps its launch
+        // contract, and the caller vouches for the buffers.
+        unsafe { self.select.enqueue(stream, &arguments) }?;
+        let (Some(merge), Some((_, params))) = (&self.merge, &self.plan.merge) else {
+            return Ok(());
+        };
+        let arguments = [
+            address(input),
+            address(candidates),
+            address(&counts),
+            address(values),
+            address(indices),
+            address(params),
+        ];
+        // SAFETY: as above, for `merge`.
+        unsafe { merge.enqueue(stream, &arguments) }
     }
 }
 

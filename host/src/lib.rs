@@ -36,17 +36,11 @@
 //! ```
 //! Addresses and a stream of another library:
 //! ```no_run
-//! use aikf_topk::{DeviceSlice, DeviceSliceMut, PreparedTopK, StreamRef};
-//! # fn f(topk: &mut PreparedTopK<half::f16>, x: u64, v: u64, i: u64, s: *mut std::ffi::c_void) -> Result<(), aikf_topk::Error> {
-//! // SAFETY: `x`, `v` and `i` are live device addresses with this much room, on stream `s`.
-//! unsafe {
-//!     topk.enqueue(
-//!         DeviceSlice::from_raw(x, 8 * 50_000),
-//!         DeviceSliceMut::from_raw(v, 8 * 50),
-//!         DeviceSliceMut::from_raw(i, 8 * 50),
-//!         StreamRef::from_raw(s),
-//!     )
-//! }
+//! # use std::ffi::c_void;
+//! # use aikf_topk::{Error, PreparedTopK};
+//! # fn f(topk: &mut PreparedTopK<half::f16>, x: u64, v: u64, i: u64, stream: *mut c_void) -> Result<(), Error> {
+//! // SAFETY: `x`, `v` and `i` are live device addresses with room for the problem.
+//! unsafe { topk.enqueue_raw(x, v, i, stream) }
 //! # }
 //! ```
 //!
@@ -93,7 +87,7 @@ pub use element::Element;
 pub use error::{Error, Violation};
 pub use kernels_gpu::params::Dtype;
 pub use knobs::{KNOBS, Knob, KnobSpec, Knobs, Legal, Origin};
-pub use plan::{DeviceLimits, Launch, Plan, StreamPlan, Work};
+pub use plan::{DeviceLimits, Launch, Plan, SelectPlan, Work, Workspace};
 pub use problem::{Problem, ROW_ELEMENTS_MAX};
 pub use runtime::Runtime;
 pub use settings::{

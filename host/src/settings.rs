@@ -15,21 +15,33 @@ pub enum Backend {
     /// The fastest for the problem and the device.
     #[default]
     Auto,
-    /// Two kernels: stage 1 reduces pieces of a row to candidates, stage 2 merges them.
+    /// Two kernels: stage 1 reduces pieces of a row to candidates, a merge makes the answer.
     Stream,
+    /// One kernel: where several blocks share a row, the last to be ready merges.
+    Singlepass,
+    /// One kernel, one block a row.
+    Streaming,
     /// The host's cores.
     Cpu,
 }
 
 impl Backend {
     /// Every backend.
-    pub const ALL: [Backend; 3] = [Backend::Auto, Backend::Stream, Backend::Cpu];
+    pub const ALL: [Backend; 5] = [
+        Backend::Auto,
+        Backend::Stream,
+        Backend::Singlepass,
+        Backend::Streaming,
+        Backend::Cpu,
+    ];
 
     /// The name in `AIKF_TOPK_IMPL` and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Backend::Auto => "auto",
             Backend::Stream => "stream",
+            Backend::Singlepass => "singlepass",
+            Backend::Streaming => "streaming",
             Backend::Cpu => "cpu",
         }
     }
@@ -243,7 +255,7 @@ mod tests {
         );
         assert_eq!(
             text(&[("AIKF_TOPK_IMPL", "quick")]),
-            "AIKF_TOPK_IMPL=quick (from the environment) is not legal: it must be one of auto, stream, cpu"
+            "AIKF_TOPK_IMPL=quick (from the environment) is not legal: it must be one of auto, stream, singlepass, streaming, cpu"
         );
         assert!(text(&[("AIKF_STAGE1_STAGES", "9")]).contains("from 1 to 8"));
         assert!(text(&[("AIKF_DEVICE", "cuda:x")]).contains("cuda:N"));

@@ -1,7 +1,8 @@
 //! The public face: [`TopK`] on slices of the host's memory, [`PreparedTopK`] on a GPU's.
+use std::ffi::c_void;
 use std::marker::PhantomData;
 
-use cuda_loader::Stream;
+use cuda_loader::{DevicePtr, Stream};
 
 use crate::buffers::{DeviceSlice, DeviceSliceMut, StreamRef};
 use crate::cpu;
@@ -9,7 +10,7 @@ use crate::device::{DeviceMemory, Gpu, OwnStream};
 use crate::element::Element;
 use crate::error::Error;
 use crate::knobs::{Knob, Origin};
-use crate::launch::{Buffers, PreparedStream};
+use crate::launch::{Buffers, PreparedSelect};
 use crate::plan::{Plan, Work};
 use crate::problem::Problem;
 use crate::runtime::Runtime;
@@ -175,7 +176,7 @@ impl TopK {
         let plan = self.plan(runtime, &problem)?;
         let (values, indices) = match (&plan.work, runtime.gpu()) {
             (Work::Nothing, _) => (vec![], vec![]),
-            (Work::Stream(_), Some(gpu)) => PreparedTopK::new(gpu, plan)?.round_trip(rows.data)?,
+            (Work::Gpu(_), Some(gpu)) => PreparedTopK::new(gpu, plan)?.round_trip(rows.data)?,
             _ => cpu::select(rows.data, &plan.problem),
         };
         Ok(Selection {
@@ -213,15 +214,15 @@ impl TopK {
 pub struct PreparedTopK<T> {
     gpu: Gpu,
     plan: Plan,
-    stream: Option<PreparedStream>,
+    launches: Option<PreparedSelect>,
     workspace: DeviceMemory,
     element: PhantomData<T>,
 }
 
 impl<T: Element> PreparedTopK<T> {
     fn new(gpu: &Gpu, plan: Plan) -> Result<Self, Error> {
-        let stream = match &plan.work {
-            Work::Stream(stream) => Some(PreparedStream::new(gpu, stream)?),
+        let launches = match &plan.work {
+            Work::Gpu(select) => Some(PreparedSelect::new(gpu, select)?),
             Work::Nothing => None,
             Work::Cpu => {
                 return Err(Error::NoDevice {
@@ -231,10 +232,11 @@ impl<T: Element> PreparedTopK<T> {
             }
         };
         let workspace = DeviceMemory::new(gpu, plan.workspace_bytes())?;
+        workspace.clear_from(plan.workspace().tickets_offset(), &OwnStream::new(gpu)?)?;
         Ok(PreparedTopK {
             gpu: gpu.clone(),
             plan,
-            stream,
+            launches,
             workspace,
             element: PhantomData,
         })
@@ -245,7 +247,7 @@ impl<T: Element> PreparedTopK<T> {
         &self.plan
     }
 
-    /// Enqueues a selection on the caller's stream: two launches, no allocation, no
+    /// Enqueues a selection on the caller's stream: one launch or two, no allocation, no
     /// synchronisation; may be captured in a graph.
     ///
     /// - `input`: the rows, on the device, `[rows, n]`;
@@ -280,36 +282,62 @@ impl<T: Element> PreparedTopK<T> {
             indices.len(),
             problem.output_elements(),
         )?;
+        // SAFETY: the lengths were checked above, and the caller vouches for the rest.
+        unsafe {
+            self.enqueue_raw(
+                input.address().0,
+                values.address().0,
+                indices.address().0,
+                stream.into().raw().0,
+            )
+        }
+    }
+
+    /// As [`PreparedTopK::enqueue`], on device addresses and a `CUstream` of any library; lengths
+    /// cannot be checked.
+    ///
+    /// # Errors
+    /// [`Error::Driver`].
+    ///
+    /// # Safety
+    /// - `input` is the address of the problem's [`Problem::input_elements`], `values` and `indices`
+    ///   of room for its [`Problem::output_elements`], each aligned for its type.
+    /// - The duties of [`PreparedTopK::enqueue`].
+    pub unsafe fn enqueue_raw(
+        &mut self,
+        input: u64,
+        values: u64,
+        indices: u64,
+        stream: *mut c_void,
+    ) -> Result<(), Error> {
         self.gpu.make_current()?;
-        if let Some(prepared) = &self.stream {
+        if let Some(prepared) = &self.launches {
             let buffers = Buffers {
-                input: input.address(),
-                values: values.address(),
-                indices: indices.address(),
+                input: DevicePtr(input),
+                values: DevicePtr(values),
+                indices: DevicePtr(indices),
                 workspace: self.workspace.address(),
             };
-            // SAFETY: the lengths were checked above, the workspace is the plan's own, and the
-            // caller vouches for the rest.
-            unsafe { prepared.enqueue(&buffers, stream.into().raw()) }?;
+            // SAFETY: the workspace is the plan's own, and the caller vouches for the rest.
+            unsafe { prepared.enqueue(&buffers, Stream(stream)) }?;
         }
         Ok(())
     }
 
     /// Rows to the device, selection, answer back.
     fn round_trip(mut self, rows: &[T]) -> Result<(Vec<T>, Vec<u32>), Error> {
-        let (count, outputs) = (
-            self.plan.problem.input_elements(),
-            self.plan.problem.output_elements(),
-        );
+        let problem = &self.plan.problem;
+        let (count, outputs) = (problem.input_elements(), problem.output_elements());
         let stream = OwnStream::new(&self.gpu)?;
         let input = DeviceMemory::new(&self.gpu, count * size_of::<T>())?;
         let values = DeviceMemory::new(&self.gpu, outputs * size_of::<T>())?;
         let indices = DeviceMemory::new(&self.gpu, outputs * size_of::<u32>())?;
         input.upload(&rows[..count], &stream)?;
-        // SAFETY: the memory was allocated above with these lengths, and is freed after the
-        // downloads below have waited for the stream.
-        let call = unsafe { self.enqueue_owned(&input, &values, &indices, outputs, stream.stream) };
-        let downloads = call.and_then(|()| {
+        let (x, v, i) = (input.address().0, values.address().0, indices.address().0);
+        // SAFETY: the memory was allocated above for this problem, and is freed after the stream
+        // was waited for below.
+        let enqueued = unsafe { self.enqueue_raw(x, v, i, stream.stream.0) };
+        let answer = enqueued.and_then(|()| {
             Ok((
                 values.download(outputs, &stream)?,
                 indices.download(outputs, &stream)?,
@@ -317,32 +345,9 @@ impl<T: Element> PreparedTopK<T> {
         });
         // Also where something failed: nothing may be in flight when the buffers go.
         let waited = stream.synchronize();
-        let answer = downloads?;
+        let answer = answer?;
         waited?;
         Ok(answer)
-    }
-
-    /// # Safety
-    /// As for [`PreparedTopK::enqueue`].
-    unsafe fn enqueue_owned(
-        &mut self,
-        input: &DeviceMemory,
-        values: &DeviceMemory,
-        indices: &DeviceMemory,
-        outputs: usize,
-        stream: Stream,
-    ) -> Result<(), Error> {
-        let elements = self.plan.problem.input_elements();
-        // SAFETY: the caller vouches for the memory.
-        let input = unsafe { DeviceSlice::<T>::from_raw(input.address().0, elements) };
-        // SAFETY: as above.
-        let values = unsafe { DeviceSliceMut::<T>::from_raw(values.address().0, outputs) };
-        // SAFETY: as above.
-        let indices = unsafe { DeviceSliceMut::<u32>::from_raw(indices.address().0, outputs) };
-        // SAFETY: as above.
-        let stream = unsafe { StreamRef::from_raw(stream.0) };
-        // SAFETY: the caller's duty, unchanged.
-        unsafe { self.enqueue(input, values, indices, stream) }
     }
 }
 

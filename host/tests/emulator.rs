@@ -2,7 +2,9 @@
 //! in the SIMT emulator.
 mod support;
 
-use aikf_topk::{Backend, DeviceChoice, Dtype, Knob, Runtime, TopK};
+use aikf_topk::{DeviceChoice, Dtype, Knob, Runtime, TopK};
+use cust::memory::DeviceBuffer;
+use cust::stream::{Stream, StreamFlags};
 use kernels_gpu::testkit::{Case, Pattern};
 use proptest::prelude::*;
 use support::{
@@ -16,7 +18,12 @@ fn emulator() -> Runtime {
 #[test]
 fn seed_table() {
     let runtime = emulator();
-    run_seed_table(|case| with_type!(case.dtype, select_on_device(&runtime, &topk_of(case), case)));
+    for backend in support::ON_GPU {
+        let topk = |case: &Case| topk_of(case).backend(backend);
+        run_seed_table(|case| {
+            with_type!(case.dtype, select_on_device(&runtime, &topk(case), case))
+        });
+    }
 }
 
 #[test]
@@ -81,8 +88,11 @@ fn no_knob_changes_the_answer() {
             (Knob::Stage1TargetCtas, "64"),
         ],
     ];
-    for corner in corners {
-        let mut topk = topk_of(&case).backend(Backend::Stream);
+    for (corner, backend) in corners
+        .into_iter()
+        .flat_map(|c| support::ON_GPU.map(|b| (c, b)))
+    {
+        let mut topk = topk_of(&case).backend(backend);
         for (knob, value) in corner {
             topk = topk.knob(*knob, value).expect("a legal value");
         }
@@ -93,22 +103,17 @@ fn no_knob_changes_the_answer() {
 
 #[test]
 fn a_buffer_that_is_too_small_is_refused() {
-    use aikf_topk::{DeviceSlice, DeviceSliceMut, StreamRef};
     let mut topk = TopK::new(4)
         .prepare::<f32>(&emulator(), 2, 100)
         .expect("planned");
+    let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
     let mut call = |input, values, indices| {
+        let input = DeviceBuffer::<f32>::zeroed(input).expect("device memory");
+        let mut values = DeviceBuffer::<f32>::zeroed(values).expect("device memory");
+        let mut indices = DeviceBuffer::<u32>::zeroed(indices).expect("device memory");
         // SAFETY: refused for their lengths before anything is launched.
-        unsafe {
-            topk.enqueue(
-                DeviceSlice::from_raw(256, input),
-                DeviceSliceMut::from_raw(256, values),
-                DeviceSliceMut::from_raw(256, indices),
-                StreamRef::from_raw(std::ptr::null_mut()),
-            )
-        }
-        .unwrap_err()
-        .to_string()
+        let refused = unsafe { topk.enqueue(&input, &mut values, &mut indices, &stream) };
+        refused.unwrap_err().to_string()
     };
     assert_eq!(
         call(199, 8, 8),
@@ -119,8 +124,8 @@ fn a_buffer_that_is_too_small_is_refused() {
         "the values' buffer has room for 7 elements, and 8 are needed"
     );
     assert_eq!(
-        call(200, 8, 0),
-        "the indices' buffer has room for 0 elements, and 8 are needed"
+        call(200, 8, 1),
+        "the indices' buffer has room for 1 elements, and 8 are needed"
     );
 }
 
@@ -137,10 +142,11 @@ proptest! {
         pattern in proptest::sample::select(Pattern::ALL.to_vec()),
         dtype in proptest::sample::select(Dtype::ALL.to_vec()),
         lead in 0usize..8,
+        backend in proptest::sample::select(support::ON_GPU.to_vec()),
     ) {
         let k = 1 + (share * (n - 1) as f64) as usize;
         let case = Case { pattern, dtype, rows, n, k, largest, lead };
-        let answer = with_type!(dtype, select_on_device(&emulator(), &topk_of(&case), &case));
+        let answer = with_type!(dtype, select_on_device(&emulator(), &topk_of(&case).backend(backend), &case));
         assert_same(&answer, &reference(&case), k, &case);
     }
 }

@@ -48,7 +48,10 @@ fn main() {
 }
 
 fn seed_table(runtime: &Runtime) {
-    run_seed_table(|case| with_type!(case.dtype, select_on_device(runtime, &topk_of(case), case)));
+    for backend in support::ON_GPU {
+        let topk = |case: &Case| topk_of(case).backend(backend);
+        run_seed_table(|case| with_type!(case.dtype, select_on_device(runtime, &topk(case), case)));
+    }
 }
 
 fn random_problems(runtime: &Runtime) {
@@ -60,6 +63,7 @@ fn random_problems(runtime: &Runtime) {
         proptest::sample::select(Pattern::ALL.to_vec()),
         proptest::sample::select(Dtype::ALL.to_vec()),
         0usize..8,
+        proptest::sample::select(support::ON_GPU.to_vec()),
     );
     let mut runner = TestRunner::new(Config {
         cases: 300,
@@ -67,7 +71,7 @@ fn random_problems(runtime: &Runtime) {
     });
     let result = runner.run(
         &strategy,
-        |(n, share, rows, largest, pattern, dtype, lead)| {
+        |(n, share, rows, largest, pattern, dtype, lead, backend)| {
             let k = (1 + (share * n as f64) as usize).min(n).min(4096);
             let case = Case {
                 pattern,
@@ -78,7 +82,10 @@ fn random_problems(runtime: &Runtime) {
                 largest,
                 lead,
             };
-            let answer = with_type!(dtype, select_on_device(runtime, &topk_of(&case), &case));
+            let answer = with_type!(
+                dtype,
+                select_on_device(runtime, &topk_of(&case).backend(backend), &case)
+            );
             assert_same(&answer, &reference(&case), k, &case);
             Ok(())
         },

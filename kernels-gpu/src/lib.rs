@@ -6,14 +6,14 @@
 //! 1. [`params`]: what a launch passes to a kernel, and how shared memory is laid out.
 //! 2. [`order`]: how a float becomes an integer that sorts as the contract says.
 //! 3. `prim::queue`: the running top-k of a block, the heart of every kernel.
-//! 4. `stage1`, then `stage2`: the two kernels of the backend `stream`.
+//! 4. `select`, then `merge`: the kernels.
 //! 5. [`variants`]: the list of instances, one line a kernel symbol.
 //!
 //! # Layers
 //!
 //! ```text
-//! variants -> stage1, stage2 -> prim -> cuda_std
-//!                  \-> order, params (also the host's)
+//! variants -> select, merge -> prim -> cuda_std
+//!                   \-> order, params (also the host's)
 //! ```
 //!
 //! A layer imports only to its right. Device code reaches memory and collectives through
@@ -24,9 +24,9 @@
 //! | word | meaning |
 //! |---|---|
 //! | row | one problem: `n` elements, of which the best `k` are wanted |
-//! | piece | the part of a row that one stage-1 block reads |
+//! | piece | the part of a row that one block reads |
 //! | vector | 16 bytes of a row at a 16-byte boundary: 4 or 8 elements |
-//! | tile | the vectors that a block reads at once |
+//! | unit | the vectors that a warp reads at once |
 //! | key | an element as a `u32` that sorts as the contract's order |
 //! | composite | key and index in one `u64`: larger is better, no two of a row are equal |
 //! | candidate | a composite that may still be among the best `k` |
@@ -39,11 +39,11 @@ pub mod params;
 pub mod variants;
 
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod merge;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod prim;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
-mod stage1;
-#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
-mod stage2;
+mod select;
 
 #[cfg(all(not(target_arch = "nvptx64"), feature = "testkit"))]
 pub mod testkit;

@@ -49,9 +49,6 @@ impl Dtype {
     }
 }
 
-/// Candidates that one thread of stage 2 holds at once.
-pub const STAGE2_VECTORS: u32 = 4;
-
 /// Which end of the order is wanted, as the word that is XORed onto keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
@@ -69,17 +66,17 @@ impl Flip {
     }
 }
 
-/// Scalars of stage 1.
+/// Scalars of the kernel `select`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct Stage1Params {
+pub struct SelectParams {
     /// Distance between the starts of two rows, in elements.
     pub row_stride: u64,
     /// Elements in a row, below 2^31.
     pub n: u32,
     /// Wanted elements a row, at least 1 and at most `n`.
     pub k: u32,
-    /// Blocks that share a row.
+    /// Blocks that share a row, at least 1.
     pub pieces: u32,
     /// 16-byte vectors in a piece; the last piece may have fewer.
     pub piece_vectors: u32,
@@ -87,20 +84,34 @@ pub struct Stage1Params {
     pub capacity: u32,
     /// Which end is wanted.
     pub flip: Flip,
+    /// Room for candidates that a piece has, at least `k`. Unused where a row is one piece.
+    pub slots: u32,
+    /// What happens to a piece's candidates.
+    pub join: Join,
 }
 
-/// Scalars of stage 2.
+/// What becomes of the candidates of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Join {
+    /// They are left for the kernel `merge`.
+    Later = 0,
+    /// The last block of a row to be ready merges them.
+    LastBlock = 1,
+}
+
+/// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct Stage2Params {
+pub struct MergeParams {
     /// Distance between the starts of two rows, in elements.
     pub row_stride: u64,
-    /// Candidates a row: pieces times `k`.
-    pub candidates: u32,
+    /// Lists of candidates a row.
+    pub pieces: u32,
+    /// Room that a list has.
+    pub slots: u32,
     /// Wanted elements a row.
     pub k: u32,
-    /// Candidates in a merge tile, at most [`STAGE2_VECTORS`] a thread. Variant `tiles` only.
-    pub tile: u32,
     /// Items that the block's queue holds.
     pub capacity: u32,
     /// Which end is wanted.
@@ -109,8 +120,19 @@ pub struct Stage2Params {
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<Stage1Params>() == 32 && align_of::<Stage1Params>() == 8);
-const _: () = assert!(size_of::<Stage2Params>() == 32 && align_of::<Stage2Params>() == 8);
+const _: () = assert!(size_of::<SelectParams>() == 40 && align_of::<SelectParams>() == 8);
+const _: () = assert!(size_of::<MergeParams>() == 32 && align_of::<MergeParams>() == 8);
+
+/// Room for the candidates of a piece: the best `k`, and as many more as a primed bound may admit
+/// of the units that it was found in. A piece with more is cropped to `k`.
+pub const fn slots(k: u32) -> u32 {
+    k + prime_spare(k) + 4
+}
+
+/// By how much a primed bound may miss `k`.
+pub const fn prime_spare(k: u32) -> u32 {
+    k / 2 + 8
+}
 
 /// Bins of one histogram of the queue: one digit of 8 bits.
 pub const BINS: u32 = 256;
@@ -119,15 +141,15 @@ pub const BINS: u32 = 256;
 pub const WARP_ITEMS: u32 = 8 * 32;
 
 /// Words of bookkeeping that a queue keeps in shared memory.
-pub const CONTROL_WORDS: u32 = 8;
+pub const CONTROL_WORDS: u32 = 16;
 
 /// Where a block's queue keeps its parts in shared memory, in bytes.
 ///
 /// | part | type | lifetime |
 /// |---|---|---|
 /// | items | `[u64; capacity]` | the whole kernel |
-/// | histograms | `[u32; 3 * 256]` | while a bound is looked for |
-/// | control | `[u32; 8]` | the whole kernel |
+/// | histograms | `[u32; 2 * 256]` | while a bound is looked for |
+/// | control | `[u32; 16]` | the whole kernel |
 /// | holes | `[u16; k]` | while items are moved together |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLayout {
@@ -169,7 +191,7 @@ impl QueueLayout {
 
     /// Offset of the control words.
     pub const fn control(self) -> u32 {
-        self.histograms() + 3 * BINS * 4
+        self.histograms() + 2 * BINS * 4
     }
 
     /// Offset of the list of holes.
@@ -196,10 +218,9 @@ pub(crate) enum Control {
     Holes,
     /// Items found behind the first `k`.
     Strays,
-    /// Bits set in any item, low and high word.
-    AnyLow,
-    AnyHigh,
-    /// Bits set in every item, low and high word.
-    AllLow,
-    AllHigh,
+    /// The bin that a search found: digit, items above it, items in it.
+    Found,
+    /// The range of a search's items, for two searches by turns: least and greatest upper word,
+    /// least and greatest lower word.
+    Range = 8,
 }

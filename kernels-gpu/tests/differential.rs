@@ -4,7 +4,7 @@ mod support;
 use kernels_gpu::params::Dtype;
 use kernels_gpu::testkit::{Case, Pattern, seed_table};
 use proptest::prelude::*;
-use support::{Shape, check};
+use support::{Merge, Shape, check};
 
 #[test]
 fn seed_table_in_order() {
@@ -14,10 +14,10 @@ fn seed_table_in_order() {
 }
 
 #[test]
-fn both_merge_variants_and_every_depth() {
+fn every_merge_and_every_depth() {
     for dtype in Dtype::ALL {
         for depth in [1, 2, 4, 8] {
-            for tiles in [false, true] {
+            for merge in Merge::ALL {
                 let case = Case {
                     pattern: Pattern::Ties,
                     dtype,
@@ -29,7 +29,7 @@ fn both_merge_variants_and_every_depth() {
                 };
                 let shape = Shape {
                     depth,
-                    tiles,
+                    merge,
                     pieces: 3,
                     ..Shape::default()
                 };
@@ -59,7 +59,7 @@ fn least_slack_changes_nothing() {
         };
         let shape = Shape {
             slack: 0,
-            tiles: true,
+            merge: Merge::Tiles,
             ..Shape::default()
         };
         check(&case, &shape, simt::Schedule::InOrder);
@@ -93,10 +93,10 @@ prop_compose! {
         warps in proptest::sample::select(vec![1u32, 2, 4]),
         depth in proptest::sample::select(vec![1u32, 2, 4, 8]),
         pieces in 1u32..5,
-        tiles in any::<bool>(),
+        merge in proptest::sample::select(Merge::ALL.to_vec()),
         slack in 0u32..2000,
     ) -> Shape {
-        Shape { warps, depth, pieces, tiles, slack }
+        Shape { warps, depth, pieces, merge, slack }
     }
 }
 

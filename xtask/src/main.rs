@@ -5,6 +5,7 @@
 
 mod ptx;
 mod repository;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -21,11 +22,14 @@ struct Arguments {
 enum Command {
     /// Make the PTX that is committed in host/ptx, or check it
     Ptx(ptx::Args),
+    /// Check what compilers do not: layers, sizes, headings, links
+    Tidy(tidy::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Ptx(args) => ptx::run(&args),
+        Command::Tidy(args) => tidy::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -71,20 +71,30 @@ pub trait Word: Copy {
         shared::write(address, value);
     }
     /// Reads global memory that the grid does not write.
+    ///
+    /// # Safety
+    /// The place is live and aligned, and nobody races for it.
     #[track_caller]
-    fn global_load_const(place: *const Self) -> Self {
-        Self::global_load(place)
+    unsafe fn global_load_const(place: *const Self) -> Self {
+        // SAFETY: the caller's duty, unchanged.
+        unsafe { Self::global_load(place) }
     }
     /// Reads global memory.
+    ///
+    /// # Safety
+    /// The place is live and aligned, and nobody races for it.
     #[track_caller]
-    fn global_load(place: *const Self) -> Self {
-        // SAFETY: the array's maker vouches for the place; the emulator checks it where the launch
-        // lists its allocations.
+    unsafe fn global_load(place: *const Self) -> Self {
+        // SAFETY: the caller's duty, unchanged; the emulator checks it where the launch lists its
+        // allocations.
         unsafe { global::read(place) }
     }
     /// Writes global memory.
+    ///
+    /// # Safety
+    /// The place is live and aligned, and nobody races for it.
     #[track_caller]
-    fn global_store(place: *mut Self, value: Self) {
+    unsafe fn global_store(place: *mut Self, value: Self) {
         // SAFETY: as above.
         unsafe { global::write(place, value) }
     }
@@ -106,15 +116,19 @@ pub fn shared_load_vec4(address: u32) -> [u32; 4] {
     shared::read::<Vec4>(address).0
 }
 #[track_caller]
-pub fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
-    // SAFETY: the array's maker vouches for the place; the emulator checks it where the launch
-    // lists its allocations.
+pub unsafe fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
+    // SAFETY: the caller vouches for the place; the emulator checks it where the launch lists its
+    // allocations.
     unsafe { global::read(place.cast::<Vec4>()) }.0
 }
 
 #[track_caller]
 pub fn shared_fetch_add(address: u32, value: u32) -> u32 {
     shared::update(address, |old: u32| old.wrapping_add(value))
+}
+#[track_caller]
+pub fn shared_load_relaxed(address: u32) -> u32 {
+    shared::update(address, |old: u32| old)
 }
 #[track_caller]
 pub fn shared_add(address: u32, value: u32) {
@@ -143,6 +157,11 @@ pub unsafe fn global_fetch_add_acq_rel(place: *mut u32, value: u32) -> u32 {
     unsafe { global::update(place, |old: u32| old.wrapping_add(value)) }
 }
 #[track_caller]
+pub unsafe fn global_fetch_inc_acq_rel(place: *mut u32, last: u32) -> u32 {
+    // SAFETY: the caller vouches for the place.
+    unsafe { global::update(place, |old: u32| if old >= last { 0 } else { old + 1 }) }
+}
+#[track_caller]
 pub unsafe fn global_add_relaxed(place: *mut u32, value: u32) {
     // SAFETY: the caller vouches for the place.
     unsafe { global::update(place, |old: u32| old.wrapping_add(value)) };
@@ -169,4 +188,22 @@ pub fn f16_to_f32(bits: u16) -> f32 {
         f32::from_bits(rest << 13) * f32::from_bits((127 + 112) << 23)
     };
     f32::from_bits(magnitude.to_bits() | sign)
+}
+
+/// Rounds to the nearest, ties to even; NaN stays NaN.
+pub fn f32_to_f16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16 & 0x8000) as u16;
+    let magnitude = f32::from_bits(bits & 0x7fff_ffff);
+    if magnitude.is_nan() {
+        return sign | 0x7e00;
+    }
+    if magnitude < f32::from_bits((127 - 14) << 23) {
+        // Subnormal: adding 1.5 * 2^23 steps leaves the number of steps in the low bits.
+        let shift = f32::from_bits((127 - 24 + 23) << 23) * 1.5;
+        return sign | ((magnitude + shift).to_bits() & 0x7ff) as u16;
+    }
+    let bits = magnitude.to_bits();
+    let rounded = bits + 0xfff + (bits >> 13 & 1) - ((127 - 15) << 23);
+    sign | (rounded >> 13).min(0x7c00) as u16
 }

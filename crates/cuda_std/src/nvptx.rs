@@ -149,11 +149,20 @@ pub trait Word: Copy {
     /// Writes shared memory.
     fn shared_store(address: u32, value: Self);
     /// Reads global memory that the grid does not write.
-    fn global_load_const(place: *const Self) -> Self;
+    ///
+    /// # Safety
+    /// The place is live and aligned, and nobody races for it.
+    unsafe fn global_load_const(place: *const Self) -> Self;
     /// Reads global memory.
-    fn global_load(place: *const Self) -> Self;
+    ///
+    /// # Safety
+    /// The place is live and aligned, and nobody races for it.
+    unsafe fn global_load(place: *const Self) -> Self;
     /// Writes global memory.
-    fn global_store(place: *mut Self, value: Self);
+    ///
+    /// # Safety
+    /// The place is live and aligned, and nobody races for it.
+    unsafe fn global_store(place: *mut Self, value: Self);
 }
 
 macro_rules! word {
@@ -178,9 +187,9 @@ macro_rules! word {
                 }
             }
             #[inline(always)]
-            fn global_load_const(place: *const Self) -> Self {
+            unsafe fn global_load_const(place: *const Self) -> Self {
                 let value;
-                // SAFETY: the array's maker vouches for the place and that nobody writes it.
+                // SAFETY: the caller vouches for the place and that nobody writes it.
                 unsafe {
                     asm!(concat!("ld.global.nc.", $suffix, " {0}, [{1}];"), out($reg) value,
                          in(reg64) place, options(pure, readonly, nostack, preserves_flags));
@@ -188,9 +197,9 @@ macro_rules! word {
                 value
             }
             #[inline(always)]
-            fn global_load(place: *const Self) -> Self {
+            unsafe fn global_load(place: *const Self) -> Self {
                 let value;
-                // SAFETY: the array's maker vouches for the place.
+                // SAFETY: the caller vouches for the place.
                 unsafe {
                     asm!(concat!("ld.global.", $suffix, " {0}, [{1}];"), out($reg) value,
                          in(reg64) place, options(pure, readonly, nostack, preserves_flags));
@@ -198,8 +207,8 @@ macro_rules! word {
                 value
             }
             #[inline(always)]
-            fn global_store(place: *mut Self, value: Self) {
-                // SAFETY: the array's maker vouches for the place.
+            unsafe fn global_store(place: *mut Self, value: Self) {
+                // SAFETY: the caller vouches for the place.
                 unsafe {
                     asm!(concat!("st.global.", $suffix, " [{0}], {1};"), in(reg64) place,
                          in($reg) value, options(nostack, preserves_flags));
@@ -230,9 +239,9 @@ pub fn shared_load_vec4(address: u32) -> [u32; 4] {
 }
 
 #[inline(always)]
-pub fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
+pub unsafe fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
     let (a, b, c, d);
-    // SAFETY: the array's maker vouches for the place and that nobody writes it.
+    // SAFETY: the caller vouches for the place and that nobody writes it.
     unsafe {
         asm!("ld.global.nc.L1::no_allocate.v4.b32 {{{0}, {1}, {2}, {3}}}, [{4}];", out(reg32) a,
              out(reg32) b, out(reg32) c, out(reg32) d, in(reg64) place,
@@ -250,6 +259,17 @@ pub fn shared_fetch_add(address: u32, value: u32) -> u32 {
              in(reg32) value, options(nostack, preserves_flags));
     }
     old
+}
+
+#[inline(always)]
+pub fn shared_load_relaxed(address: u32) -> u32 {
+    let value;
+    // SAFETY: the array's maker vouches for the place. Not `pure`: others change it.
+    unsafe {
+        asm!("ld.relaxed.cta.shared.u32 {0}, [{1}];", out(reg32) value, in(reg32) address,
+             options(nostack, preserves_flags));
+    }
+    value
 }
 
 macro_rules! shared_reduction {
@@ -279,6 +299,17 @@ pub unsafe fn global_fetch_add_acq_rel(place: *mut u32, value: u32) -> u32 {
     unsafe {
         asm!("atom.acq_rel.gpu.global.add.u32 {0}, [{1}], {2};", out(reg32) old, in(reg64) place,
              in(reg32) value, options(nostack, preserves_flags));
+    }
+    old
+}
+
+#[inline(always)]
+pub unsafe fn global_fetch_inc_acq_rel(place: *mut u32, last: u32) -> u32 {
+    let old;
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        asm!("atom.acq_rel.gpu.global.inc.u32 {0}, [{1}], {2};", out(reg32) old, in(reg64) place,
+             in(reg32) last, options(nostack, preserves_flags));
     }
     old
 }
@@ -321,4 +352,15 @@ pub fn f16_to_f32(bits: u16) -> f32 {
              options(pure, nomem, nostack, preserves_flags));
     }
     value
+}
+
+#[inline(always)]
+pub fn f32_to_f16(value: f32) -> u16 {
+    let bits;
+    // SAFETY: a conversion between registers.
+    unsafe {
+        asm!("cvt.rn.f16.f32 {0}, {1};", out(reg16) bits, in(reg32) value,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    bits
 }

@@ -4,9 +4,7 @@
 
 pub mod graph;
 
-use aikf_topk::{
-    DeviceSlice, DeviceSliceMut, Dtype, Element, Problem, Rows, Runtime, Selection, StreamRef, TopK,
-};
+use aikf_topk::{Backend, Dtype, Element, Problem, Rows, Runtime, Selection, TopK};
 use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
 use half::{bf16, f16};
@@ -149,19 +147,14 @@ pub fn select_on_device<T: TestElement>(runtime: &Runtime, topk: &TopK, case: &C
     let values = DeviceBuffer::from_slice(&vec![0xa5u8; outputs * size]).expect("device memory");
     let indices = DeviceBuffer::from_slice(&vec![0xa5a5_a5a5u32; outputs]).expect("device memory");
     let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
-    // SAFETY: the buffers have these lengths and live until the stream was waited for.
-    unsafe {
-        prepared.enqueue(
-            DeviceSlice::from_raw(
-                input.as_device_ptr().as_raw() + (case.lead * size) as u64,
-                problem.input_elements(),
-            ),
-            DeviceSliceMut::from_raw(values.as_device_ptr().as_raw(), outputs),
-            DeviceSliceMut::from_raw(indices.as_device_ptr().as_raw(), outputs),
-            StreamRef::from(&stream),
-        )
-    }
-    .expect("enqueued");
+    let x = input.as_device_ptr().as_raw() + (case.lead * size) as u64;
+    let (v, i) = (
+        values.as_device_ptr().as_raw(),
+        indices.as_device_ptr().as_raw(),
+    );
+    // SAFETY: the buffers have room for the case and live until the stream was waited for.
+    let enqueued = unsafe { prepared.enqueue_raw(x, v, i, stream.as_inner().cast()) };
+    enqueued.expect("enqueued");
     stream.synchronize().expect("the kernels ran");
 
     let mut value_bytes = vec![0u8; outputs * size];
@@ -201,6 +194,9 @@ pub fn run_seed_table(mut answer_of: impl FnMut(&Case) -> Answer) {
         "the digest of all answers"
     );
 }
+
+/// The backends that run on a GPU.
+pub const ON_GPU: [Backend; 3] = [Backend::Stream, Backend::Singlepass, Backend::Streaming];
 
 /// Every type.
 pub const DTYPES: [Dtype; 3] = Dtype::ALL;

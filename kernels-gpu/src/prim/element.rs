@@ -1,10 +1,10 @@
 //! The element types, as kernels handle them: raised to the upper end of a word, where one
 //! arithmetic serves all ([`crate::order`]).
 use cuda_std::Word;
-use cuda_std::float::{bf16_to_f32, f16_to_f32};
+use cuda_std::float::{bf16_to_f32, f16_to_f32, f32_to_f16};
 
 use crate::order::{bits_of_key, key};
-use crate::params::Dtype;
+use crate::params::{Dtype, Flip};
 
 /// An element type of the input.
 pub trait Element {
@@ -23,6 +23,20 @@ pub trait Element {
     fn lower(bits: u32) -> Self::Raw;
     /// The value as `f32`, exactly.
     fn value(bits: u32) -> f32;
+
+    /// The element of this value, raised; exact for values that elements have.
+    fn bits_of(value: f32) -> u32;
+
+    /// A word of elements than which none is worse: `-inf`, or NaN where the smallest are wanted.
+    #[inline(always)]
+    fn worst(flip: Flip) -> u32 {
+        let half = Self::DTYPE.infinity() | 0x8000_0000 | (flip.mask() & 0x0040_0000);
+        if Self::PER_VECTOR == 8 {
+            half | half >> 16
+        } else {
+            half
+        }
+    }
 
     /// The element's key.
     #[inline(always)]
@@ -65,11 +79,15 @@ impl Element for F32 {
     fn value(bits: u32) -> f32 {
         f32::from_bits(bits)
     }
+    #[inline(always)]
+    fn bits_of(value: f32) -> u32 {
+        value.to_bits()
+    }
 }
 
 /// The 16-bit types differ in how they become an `f32`.
 macro_rules! half_element {
-    ($($type:ty, $dtype:expr, $value:ident;)*) => { $(
+    ($($type:ty, $dtype:expr, $value:ident, $bits:expr;)*) => { $(
         impl Element for $type {
             type Raw = u16;
             const DTYPE: Dtype = $dtype;
@@ -92,10 +110,14 @@ macro_rules! half_element {
             fn value(bits: u32) -> f32 {
                 $value((bits >> 16) as u16)
             }
+            #[inline(always)]
+            fn bits_of(value: f32) -> u32 {
+                ($bits)(value)
+            }
         }
     )* };
 }
 half_element! {
-    F16, Dtype::F16, f16_to_f32;
-    Bf16, Dtype::Bf16, bf16_to_f32;
+    F16, Dtype::F16, f16_to_f32, |value| (f32_to_f16(value) as u32) << 16;
+    Bf16, Dtype::Bf16, bf16_to_f32, |value: f32| value.to_bits() & 0xffff_0000;
 }

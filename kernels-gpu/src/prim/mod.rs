@@ -1,6 +1,8 @@
 //! The parts that kernels are made of. Each says who must call it together, and where its result
 //! is valid.
+pub mod answer;
 pub mod element;
+pub mod lists;
 pub mod queue;
 pub mod rows;
 pub mod sort;

@@ -3,28 +3,32 @@
 //! # Idea
 //!
 //! ```text
-//! bound = lowest
-//! for each batch:
-//!     append the items that reach the bound
-//!     if they do not fit:
+//! each warp takes its first batch
+//! until there is nothing left:
+//!     bound = something that k of the delegates of the batches in hand reach   ("priming")
+//!     each warp, on its own:
+//!         for each batch:
+//!             append the items that reach the bound
+//!             if they do not fit: wait for the others
+//!     all warps, where one waits or too many are left in the end:
 //!         crop the queue to its best k; bound = something these k reach, and no other item
-//!         append what of the batch still reaches the bound; repeat while some does not fit
-//! crop once more if more than k are left
 //! ```
 //!
-//! A crop is a radix select from the top digit down: count the items' digits, find the digit in
-//! which the k-th largest lies, go on with the items that have it. It ends as soon as a digit's
-//! items are wanted all. Items are composites, of which no two are equal, so exactly `k` items reach
-//! the bound that is found, and ties need no thought here.
+//! A delegate is the best item of a lane's vector, or of all its vectors: that k delegates reach a
+//! bound means that at least k items do. A crop is a radix select from the top digit down: count the
+//! items' digits, find the digit in which the k-th largest lies, go on with the items that have it.
+//! It ends as soon as a digit's items are wanted all. Items are composites, of which no two are
+//! equal, so exactly `k` items reach the bound that a crop finds, and ties need no thought here.
 //!
 //! # What the real code does differently, and why
 //!
-//! 1. Digits start at the highest bit in which any two items differ: rows whose elements are all
-//!    equal, or share their exponent, would spend passes on digits that tell nothing.
-//! 2. Three histograms take turns, so that one barrier a digit is enough: while pass `p` is being
-//!    read, pass `p + 1` may already be counted, and the histogram of pass `p - 1`, which everybody
-//!    has left, is cleared for pass `p + 2`.
-//! 3. Cropping moves items in place: wanted items behind the first `k` go into the holes that
+//! 1. Warps meet only when one has no room: a barrier a batch would stop the loads of all.
+//! 2. Digits are of the distance from the least item, and start at the highest bit in which any
+//!    two distances differ: the leading bits of rows whose elements are all equal, or lie around a
+//!    power of two, would spend passes on digits that tell nothing.
+//! 3. Two histograms take turns: while one warp looks for the bin, the others clear the next. So do
+//!    two sets of words for the range, one of which is reset while the other is in use.
+//! 4. Cropping moves items in place: wanted items behind the first `k` go into the holes that
 //!    unwanted ones leave among the first `k`. There are as many of the one as of the other.
 //!
 //! # Invariants
@@ -36,47 +40,71 @@
 //!
 //! # Source
 //! Radix select with an early end and a running threshold: AIR Top-K and GridSelect (Zhang et al.,
-//! SC'23).
+//! SC'23). Delegates: Dr. Top-k (Gaihre et al., SC'21).
+use core::marker::PhantomData;
+
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::unroll;
 use cuda_std::warp::{
-    FULL_MASK, lane_id, warp_reduce_and, warp_reduce_or, warp_shuffle_idx, warp_shuffle_up,
-    warp_vote_any, warp_vote_ballot,
+    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_reduce_min, warp_reduce_or,
+    warp_shuffle_idx, warp_shuffle_up, warp_vote_any, warp_vote_ballot,
 };
-use cuda_std::{unroll, warp};
 
-use crate::order::is_empty;
-use crate::params::{BINS, Control, QueueLayout};
+use crate::order::empty;
+use crate::params::{BINS, Control, QueueLayout, prime_spare};
 
 /// Bits of a digit.
 const DIGIT_BITS: u32 = BINS.ilog2();
 
-/// Items that one thread offers at once, held in registers as `GROUPS` groups of `PARTS`.
-///
-/// Only the front group is looked at; [`Batch::rotate`] brings the next one to the front. That keeps
-/// the code that appends, which seldom runs, to one group's size.
+/// Items that a warp offers at once, held in registers: each lane has `GROUPS` groups of `PARTS`.
 pub trait Batch {
-    /// Groups, at most 32.
-    const GROUPS: u32;
+    /// Groups, at most 8.
+    const GROUPS: usize;
     /// Items in a group, at most 8.
     const PARTS: usize;
-    /// Whether any of the thread's items may reach `bound`: quick, and wrong only in saying yes.
-    fn may_admit(&self, bound: u64) -> bool;
-    /// Item `part` of the front group, which is group number `group`, or an empty one.
-    fn front(&self, group: u32, part: usize) -> u64;
-    /// Moves the front group to the back. After `GROUPS` times everything is where it was.
-    fn rotate(&mut self);
+    /// A group, out of the others.
+    type Group: Group;
+    /// A bit for each group of which some item of this lane may reach `bound`: quick, and wrong
+    /// only in saying yes.
+    fn sieve(&self, bound: u64) -> u32;
+    /// Group number `number`, the same in all lanes of a warp, to be held against `bound`.
+    fn group(&self, number: u32, bound: u64) -> Self::Group;
+    /// For each group something that its best item reaches; empty where it has none. No two of a
+    /// block are equal.
+    fn delegates(&self) -> [u64; 8];
+}
+
+/// One group of each lane.
+pub trait Group {
+    /// Whether item `part` may reach the bound; right but for items that are equal to its element,
+    /// and never yes where there is no item.
+    fn admits(&self, part: usize) -> bool;
+    /// Item `part`.
+    fn item(&self, part: usize) -> u64;
+}
+
+/// Where a warp's batches come from. The same in all lanes of a warp.
+pub trait Source {
+    /// What it gives.
+    type Batch: Batch;
+    /// Whether there is another batch.
+    fn has_next(&self) -> bool;
+    /// The next batch; one without items where there is none.
+    fn next(&mut self) -> Self::Batch;
 }
 
 /// The queue. Every method is for all threads of the block together, unless it says otherwise.
 pub struct Queue {
-    /// The items; after [`Queue::finish`] the best of them come first, unsorted.
+    /// The items, unsorted.
     pub items: SharedArray<u64>,
     histograms: SharedArray<u32>,
     control: SharedArray<u32>,
     holes: SharedArray<u16>,
     layout: QueueLayout,
     bound: u64,
+    /// Bounds looked for so far: whose turn it is among the words of ranges.
+    searches: u32,
 }
 
 impl Queue {
@@ -103,53 +131,91 @@ impl Queue {
             holes,
             layout,
             bound: 0,
+            searches: 0,
         };
-        queue.reset(0);
-        // Separates the control words' start values from the first batch.
+        if thread_idx_x() == 0 {
+            queue.set_count(0);
+            queue.control.set(Control::Holes as u32, 0);
+            queue.control.set(Control::Strays as u32, 0);
+            queue.reset_range(0);
+        }
+        // Separates the control words' start values from the first use.
         sync_threads();
         queue
     }
 
-    /// Takes in every thread's batch. Ends with a barrier.
+    /// Puts `count` items, fewer than there are threads and slots, into the empty queue.
     #[inline(always)]
-    pub fn offer<B: Batch>(&mut self, mut batch: B) {
-        const { assert!(B::GROUPS < 32 && B::PARTS <= 8) };
-        // A bit for each group that is still to be taken in; the same in all lanes of a warp.
-        let interesting = warp_vote_any(FULL_MASK, batch.may_admit(self.bound));
-        let mut waiting = if interesting {
-            (1u32 << B::GROUPS) - 1
+    pub fn seed(&mut self, count: u32, item: impl Fn(u32) -> u64) {
+        if thread_idx_x() < count {
+            self.items.set(thread_idx_x(), item(thread_idx_x()));
+        }
+        if thread_idx_x() == 0 {
+            self.control.set(Control::Count as u32, count);
+        }
+        // Separates the count from the first appends.
+        sync_threads();
+    }
+
+    /// Takes in everything that the source has, and leaves at most `keep` items, `keep >= k`, the
+    /// best `k` among them, unsorted. Ends with a barrier.
+    #[inline(always)]
+    pub fn absorb<S: Source>(&mut self, mut source: S, keep: u32) {
+        const { assert!(S::Batch::GROUPS <= 8 && S::Batch::PARTS <= 8) };
+        // A bit for each group in hand that is still to be taken in; the same in all lanes of a warp.
+        let mut waiting = if source.has_next() {
+            (1u32 << S::Batch::GROUPS) - 1
         } else {
             0
         };
+        let mut batch = source.next();
+        let (mut overfull, mut ended) = (0, false);
+        // The same in all threads of the block.
         loop {
-            let mut group = 0;
-            while waiting != 0 && group < B::GROUPS {
-                if waiting >> group & 1 != 0 && self.append(&batch, group) {
-                    waiting &= !(1 << group);
-                }
-                batch.rotate();
-                group += 1;
+            if overfull > 0 {
+                self.crop(overfull);
             }
-            // Separates the appends from a crop's reads; nobody leaves with items in hand.
-            if !sync_threads_or(waiting != 0) {
-                break;
+            if ended {
+                return;
             }
-            self.crop(self.control(Control::Filled));
+            self.prime(&batch, waiting != 0);
+            waiting &= warp_reduce_or(FULL_MASK, batch.sieve(self.bound));
+            self.flow(&mut source, &mut batch, &mut waiting);
+            // Separates the appends from a crop's reads; who waits or has more keeps all here.
+            ended = !sync_threads_or(waiting != 0 || source.has_next());
+            overfull = self.control(if ended {
+                Control::Count
+            } else {
+                Control::Filled
+            });
+            if ended && overfull <= keep {
+                return;
+            }
         }
     }
 
-    /// Leaves the best `min(k, offered)` items at the front, unsorted, and returns their number, in
-    /// every thread.
+    /// Lets one warp's batches flow in until they end or there is no room, or another warp has
+    /// none. For the lanes of a warp together.
     #[inline(always)]
-    pub fn finish(&mut self) -> u32 {
-        let count = self.control(Control::Count);
-        if count > self.layout.k {
-            self.crop(count);
+    fn flow<S: Source>(&self, source: &mut S, batch: &mut S::Batch, waiting: &mut u32) {
+        loop {
+            *waiting = self.append_groups(batch, *waiting);
+            if *waiting != 0 || !source.has_next() || self.is_overfull() {
+                return;
+            }
+            *batch = source.next();
+            *waiting = warp_reduce_or(FULL_MASK, batch.sieve(self.bound));
         }
-        count.min(self.layout.k)
     }
 
-    /// Takes `count` items that the block has put into [`Queue::items`] itself, behind a barrier.
+    /// The number of items, in every thread; behind a barrier.
+    #[inline(always)]
+    pub fn count(&self) -> u32 {
+        self.control(Control::Count)
+    }
+
+    /// Takes `count` items that the block has put into [`Queue::items`] itself, and leaves the best
+    /// `k`, unsorted. Ends with a barrier.
     #[inline(always)]
     pub fn adopt(&mut self, count: u32) {
         if thread_idx_x() == 0 {
@@ -157,46 +223,73 @@ impl Queue {
         }
         // Separates the count's write from its reads, and the items' writes from theirs.
         sync_threads();
+        if count > self.layout.k {
+            self.crop(count);
+        }
     }
 
-    /// Appends the items of the front groups that reach the bound; false, and nothing appended,
-    /// where they do not all fit. For the lanes of a warp together.
+    /// Whether some warp found no room. For the lanes of a warp together.
+    ///
+    /// The vote matters: while another warp is just finding out, one lane may read the word before
+    /// and the next lane after, and the warp would part.
+    #[inline(always)]
+    fn is_overfull(&self) -> bool {
+        let filled = self.control.load_relaxed(Control::Filled as u32);
+        warp_vote_any(FULL_MASK, filled != u32::MAX)
+    }
+
+    /// Appends the groups whose bits are set, as far as there is room; the bits of the others. For
+    /// the lanes of a warp together.
+    #[inline(always)]
+    fn append_groups<B: Batch>(&self, batch: &B, waiting: u32) -> u32 {
+        let mut left = waiting;
+        while left != 0 {
+            let number = left.trailing_zeros();
+            if !self.append::<B>(&batch.group(number, self.bound)) {
+                break;
+            }
+            left &= left - 1;
+        }
+        left
+    }
+
+    /// Appends the items of a group that the bound admits; false, and nothing appended, where they
+    /// do not all fit. For the lanes of a warp together.
     #[inline(always)]
     #[allow(unused_assignments)] // the last part written out moves `slot` for nobody
-    fn append<B: Batch>(&self, batch: &B, group: u32) -> bool {
-        let (mut items, mut chosen) = ([0; 8], 0u32);
+    fn append<B: Batch>(&self, group: &B::Group) -> bool {
+        let mut wanted = 0;
+        let mut votes = [0; 8];
         unroll!(part in B::PARTS => {
-            items[part] = batch.front(group, part);
-            let admitted = items[part] >= self.bound && !is_empty(items[part]);
-            chosen |= (admitted as u32) << part;
+            votes[part] = warp_vote_ballot(FULL_MASK, group.admits(part));
+            wanted += votes[part].count_ones();
         });
-        let through = warp_prefix_sum(chosen.count_ones());
-        let total = warp_shuffle_idx(FULL_MASK, through, warp::WARP_SIZE - 1);
-        if total == 0 {
+        if wanted == 0 {
             return true;
         }
-        let base = self.reserve(total);
-        if base + total > self.layout.capacity {
+        let base = self.reserve(wanted);
+        if base + wanted > self.layout.capacity {
             return false;
         }
-        let mut slot = base + through - chosen.count_ones();
+        let below = (1u32 << lane_id()) - 1;
+        let mut slot = base;
         unroll!(part in B::PARTS => {
-            if chosen >> part & 1 != 0 {
-                self.items.set(slot, items[part]);
+            if votes[part] >> lane_id() & 1 != 0 {
+                self.items.set(slot + (votes[part] & below).count_ones(), group.item(part));
             }
-            slot += chosen >> part & 1;
+            slot += votes[part].count_ones();
         });
         true
     }
 
-    /// The first of `total` slots for a warp's items; they may lie behind the queue's end. For the
+    /// The first of `wanted` slots for a warp's items; they may lie behind the queue's end. For the
     /// lanes of a warp together.
     #[inline(always)]
-    fn reserve(&self, total: u32) -> u32 {
+    fn reserve(&self, wanted: u32) -> u32 {
         let mut base = 0;
         if lane_id() == 0 {
-            base = self.control.fetch_add(Control::Count as u32, total);
-            if base + total > self.layout.capacity {
+            base = self.control.fetch_add(Control::Count as u32, wanted);
+            if base + wanted > self.layout.capacity {
                 // Whoever comes later finds no room either, so the least base is what is filled.
                 self.control.min(Control::Filled as u32, base);
             }
@@ -204,77 +297,148 @@ impl Queue {
         warp_shuffle_idx(FULL_MASK, base, 0)
     }
 
-    /// Keeps the best `k` of the first `count` items, `count >= k`, and raises the bound.
+    /// Raises the bound to something that about `k` delegates of the batches in hand reach. Does
+    /// nothing where there are too few delegates.
     #[inline(always)]
-    fn crop(&mut self, count: u32) {
-        self.bound = self.find_bound(count);
-        self.close_ranks(count);
-        self.reset(self.layout.k);
-        // Separates the new counts from the next appends.
-        sync_threads();
+    fn prime<B: Batch>(&mut self, batch: &B, in_hand: bool) {
+        let (k, threads) = (self.layout.k, block_dim_x());
+        let all = threads * B::GROUPS as u32;
+        if 4 * k > 3 * all {
+            return;
+        }
+        let mut delegates = Delegates::<B> {
+            items: batch.delegates(),
+            count: B::GROUPS as u32,
+            batch: PhantomData,
+        };
+        if !in_hand {
+            unroll!(i in 8 => { delegates.items[i] = empty(thread_idx_x() * 8 + i as u32); });
+        }
+        if 2 * k <= threads {
+            unroll!(i in 7 => {
+                if i + 1 < B::GROUPS {
+                    delegates.items[0] = delegates.items[0].max(delegates.items[i + 1]);
+                }
+            });
+            delegates.count = 1;
+        }
+        let primed = self.find_bound(&delegates, prime_spare(k));
+        self.bound = self.bound.max(primed);
     }
 
-    /// Something that exactly `k` of the first `count` items reach. In every thread.
+    /// Keeps the best `k` of the first `count` items, `count >= k`, and raises the bound. Ends with
+    /// a barrier.
     #[inline(always)]
-    fn find_bound(&self, count: u32) -> u64 {
-        let (any, all) = self.common_bits(count);
-        let mut open = 64 - (any ^ all).leading_zeros();
-        let mut bound = all & !low_bits(open);
-        let (mut rank, mut pass) = (self.layout.k, 0);
+    fn crop(&mut self, count: u32) {
+        let items = Cropped {
+            items: self.items,
+            count,
+        };
+        self.bound = self.find_bound(&items, 0);
+        if thread_idx_x() == 0 {
+            // Everybody has read the old words before the search's barriers.
+            self.set_count(self.layout.k);
+            self.control.set(Control::Strays as u32, 0);
+        }
+        self.close_ranks(count);
+    }
+
+    /// Something that at least `k` of the items reach, and at most `k + spare`. In every thread.
+    #[inline(always)]
+    fn find_bound(&mut self, items: &impl Items, spare: u32) -> u64 {
+        let (base, span) = self.range(items);
+        let mut open = (64 - span.leading_zeros()).max(1);
+        let (mut offset, mut rank, mut pass) = (0u64, self.layout.k, 0);
         while open > 0 {
             let shift = open.saturating_sub(DIGIT_BITS);
             let histogram = self.histogram(pass);
-            self.each_item(count, |_, item| {
-                if (item ^ bound) & !low_bits(open) == 0 {
-                    histogram.add(((item & low_bits(open)) >> shift) as u32, 1);
+            items.each(|_, item| {
+                let from_base = item - base;
+                if (from_base ^ offset) & !low_bits(open) == 0 {
+                    histogram.add(((from_base & low_bits(open)) >> shift) as u32, 1);
                 }
             });
-            // Separates counting from reading; and everybody has left the histogram before this.
+            // Separates counting from reading.
             sync_threads();
-            let bin = find_bin(histogram, rank);
-            self.clear(self.histogram(pass + 2));
-            bound |= (bin.digit as u64) << shift;
+            let bin = self.find_bin(pass, rank);
+            offset |= (bin.digit as u64) << shift;
             rank -= bin.above;
-            if bin.count == rank {
+            if bin.count <= rank + spare {
                 break;
             }
             open = shift;
             pass += 1;
         }
-        bound
+        base + offset
     }
 
-    /// The bits set in any of the items, and those set in all. In every thread.
+    /// Something that no item is below, and how far at most the greatest is above it. In every
+    /// thread. Clears the first histogram.
     #[inline(always)]
-    fn common_bits(&self, count: u32) -> (u64, u64) {
-        let (mut any, mut all) = (0, !0);
-        self.each_item(count, |_, item| {
-            any |= item;
-            all &= item;
+    fn range(&mut self, items: &impl Items) -> (u64, u64) {
+        let (mut least_high, mut most_high) = (u32::MAX, 0);
+        let (mut least_low, mut most_low) = (u32::MAX, 0);
+        items.each(|_, item| {
+            let (high, low) = ((item >> 32) as u32, item as u32);
+            (least_high, most_high) = (least_high.min(high), most_high.max(high));
+            (least_low, most_low) = (least_low.min(low), most_low.max(low));
         });
-        let (any_low, any_high) = (
-            warp_reduce_or(FULL_MASK, any as u32),
-            warp_reduce_or(FULL_MASK, (any >> 32) as u32),
-        );
-        let (all_low, all_high) = (
-            warp_reduce_and(FULL_MASK, all as u32),
-            warp_reduce_and(FULL_MASK, (all >> 32) as u32),
-        );
+        let words = self.range_words(self.searches);
+        least_high = warp_reduce_min(FULL_MASK, least_high);
+        most_high = warp_reduce_max(FULL_MASK, most_high);
+        least_low = warp_reduce_min(FULL_MASK, least_low);
+        most_low = warp_reduce_max(FULL_MASK, most_low);
         if lane_id() == 0 {
-            self.control.or(Control::AnyLow as u32, any_low);
-            self.control.or(Control::AnyHigh as u32, any_high);
-            self.control.and(Control::AllLow as u32, all_low);
-            self.control.and(Control::AllHigh as u32, all_high);
+            words.min(0, least_high);
+            words.max(1, most_high);
+            words.min(2, least_low);
+            words.max(3, most_low);
         }
-        self.clear(self.histogram(0));
-        self.clear(self.histogram(1));
-        // Separates the words and the cleared histograms from their use.
+        self.clear(self.histogram(0), 0);
+        // Separates the words and the cleared histogram from their use.
         sync_threads();
-        let pair = |low, high| (self.control(high) as u64) << 32 | self.control(low) as u64;
-        (
-            pair(Control::AnyLow, Control::AnyHigh),
-            pair(Control::AllLow, Control::AllHigh),
-        )
+        self.searches += 1;
+        if thread_idx_x() == 0 {
+            // The next search's words; its first use of them is behind this search's next barrier.
+            self.reset_range(self.searches);
+        }
+        let high = (words.get(0), words.get(1));
+        if high.0 == high.1 {
+            let low = (words.get(2), words.get(3));
+            ((high.0 as u64) << 32 | low.0 as u64, (low.1 - low.0) as u64)
+        } else {
+            (
+                (high.0 as u64) << 32,
+                ((high.1 - high.0) as u64) << 32 | low_bits(32),
+            )
+        }
+    }
+
+    /// The bin that holds the item of this `rank`, in every thread. Clears the next pass's
+    /// histogram. Ends with a barrier.
+    #[inline(always)]
+    fn find_bin(&self, pass: u32, rank: u32) -> Bin {
+        let found = self.control.at(Control::Found as u32);
+        // One warp looks, which is quicker than all doing the same; the others clear.
+        let others = block_dim_x() > WARP_SIZE;
+        if thread_idx_x() < WARP_SIZE {
+            let bin = find_bin(self.histogram(pass), rank);
+            if lane_id() == 0 {
+                found.set(0, bin.digit);
+                found.set(1, bin.above);
+                found.set(2, bin.count);
+            }
+        }
+        if !others || thread_idx_x() >= WARP_SIZE {
+            self.clear(self.histogram(pass + 1), if others { WARP_SIZE } else { 0 });
+        }
+        // Separates the finding from its use, and the cleared histogram from the next count.
+        sync_threads();
+        Bin {
+            digit: found.get(0),
+            above: found.get(1),
+            count: found.get(2),
+        }
     }
 
     /// Moves the items that reach the bound, of which there are `k`, to the front. Ends with a
@@ -282,7 +446,11 @@ impl Queue {
     #[inline(always)]
     fn close_ranks(&self, count: u32) {
         let k = self.layout.k;
-        self.each_item(k, |at, item| {
+        Cropped {
+            items: self.items,
+            count: k,
+        }
+        .each(|at, item| {
             if item < self.bound {
                 let hole = self.control.fetch_add(Control::Holes as u32, 1);
                 self.holes.set(hole, at as u16);
@@ -290,6 +458,9 @@ impl Queue {
         });
         // Separates the list of holes from its use.
         sync_threads();
+        if thread_idx_x() == 0 {
+            self.control.set(Control::Holes as u32, 0);
+        }
         let mut at = k + thread_idx_x();
         while at < count {
             let item = self.items.get(at);
@@ -303,19 +474,27 @@ impl Queue {
         sync_threads();
     }
 
-    /// Sets the control words for a queue of `count` items; by thread 0, without a barrier.
+    /// Sets the number of items; by thread 0, without a barrier.
     #[inline(always)]
-    fn reset(&self, count: u32) {
-        if thread_idx_x() == 0 {
-            self.control.set(Control::Count as u32, count);
-            self.control.set(Control::Filled as u32, u32::MAX);
-            self.control.set(Control::Holes as u32, 0);
-            self.control.set(Control::Strays as u32, 0);
-            self.control.set(Control::AnyLow as u32, 0);
-            self.control.set(Control::AnyHigh as u32, 0);
-            self.control.set(Control::AllLow as u32, u32::MAX);
-            self.control.set(Control::AllHigh as u32, u32::MAX);
-        }
+    fn set_count(&self, count: u32) {
+        self.control.set(Control::Count as u32, count);
+        self.control.set(Control::Filled as u32, u32::MAX);
+    }
+
+    /// Clears a search's words; by thread 0, without a barrier.
+    #[inline(always)]
+    fn reset_range(&self, search: u32) {
+        let words = self.range_words(search);
+        words.set(0, u32::MAX);
+        words.set(1, 0);
+        words.set(2, u32::MAX);
+        words.set(3, 0);
+    }
+
+    /// The words of a search.
+    #[inline(always)]
+    fn range_words(&self, search: u32) -> SharedArray<u32> {
+        self.control.at(Control::Range as u32 + search % 2 * 4)
     }
 
     #[inline(always)]
@@ -327,27 +506,58 @@ impl Queue {
     /// The histogram of a pass.
     #[inline(always)]
     fn histogram(&self, pass: u32) -> SharedArray<u32> {
-        self.histograms.at(pass % 3 * BINS)
+        self.histograms.at(pass % 2 * BINS)
     }
 
-    /// Clears a histogram, without a barrier.
+    /// Clears a histogram, by the threads from `first` on, without a barrier.
     #[inline(always)]
-    fn clear(&self, histogram: SharedArray<u32>) {
-        let mut bin = thread_idx_x();
+    fn clear(&self, histogram: SharedArray<u32>, first: u32) {
+        let mut bin = thread_idx_x() - first;
         while bin < BINS {
             histogram.set(bin, 0);
-            bin += block_dim_x();
+            bin += block_dim_x() - first;
         }
     }
+}
 
-    /// Calls `f` with place and value of this thread's share of the first `count` items.
+/// Items that a block holds together, some in each thread.
+trait Items {
+    /// Calls `f` with number and value of this thread's items.
+    fn each(&self, f: impl FnMut(u32, u64));
+}
+
+/// The first items of the queue, spread over the block.
+struct Cropped {
+    items: SharedArray<u64>,
+    count: u32,
+}
+
+impl Items for Cropped {
     #[inline(always)]
-    fn each_item(&self, count: u32, mut f: impl FnMut(u32, u64)) {
+    fn each(&self, mut f: impl FnMut(u32, u64)) {
         let mut at = thread_idx_x();
-        while at < count {
+        while at < self.count {
             f(at, self.items.get(at));
             at += block_dim_x();
         }
+    }
+}
+
+/// Each thread's first `count` delegates, in registers.
+struct Delegates<B: Batch> {
+    items: [u64; 8],
+    count: u32,
+    batch: PhantomData<B>,
+}
+
+impl<B: Batch> Items for Delegates<B> {
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(u32, u64)) {
+        unroll!(i in B::GROUPS => {
+            if (i as u32) < self.count {
+                f(i as u32, self.items[i]);
+            }
+        });
     }
 }
 
@@ -381,10 +591,10 @@ struct Bin {
 }
 
 /// The bin that holds the item of this `rank` (1 is the greatest). For the lanes of a warp
-/// together; every warp may do it for itself. Valid in every lane.
+/// together; valid in every lane.
 #[inline(always)]
 fn find_bin(histogram: SharedArray<u32>, rank: u32) -> Bin {
-    const PER_LANE: u32 = BINS / warp::WARP_SIZE;
+    const PER_LANE: u32 = BINS / WARP_SIZE;
     // Lane 0 has the top bins.
     let first = BINS - PER_LANE * (lane_id() + 1);
     let (low, high) = (histogram.get_vec4(first), histogram.get_vec4(first + 4));

@@ -1,6 +1,46 @@
-//! Sorting a block's items in shared memory.
+//! Ordering a block's items: by counting for few, by a network for many.
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
+use cuda_std::warp::{FULL_MASK, warp_shuffle_xor};
+
+/// The most items that are ordered by counting: the work grows with their square.
+const RANKED_MAX: u32 = 128;
+
+/// How many items [`block_rank`] takes here: a thread each, at most.
+#[inline(always)]
+pub fn ranked_max() -> u32 {
+    RANKED_MAX.min(block_dim_x())
+}
+
+/// Calls `put` with each item and its rank, the best one's is 0: an item's rank is the number of
+/// better ones. Several neighbouring lanes share an item's counting, and one of them calls `put`.
+/// No two items are equal. For all threads of the block together, behind a barrier.
+#[inline(always)]
+pub fn block_rank(items: SharedArray<u64>, count: u32, put: impl Fn(u32, u64)) {
+    // Lanes an item: a power of two, such that all items are counted at once.
+    let mut share = 1;
+    while share < 32 && 2 * share * count <= block_dim_x() {
+        share *= 2;
+    }
+    let (number, part) = (thread_idx_x() / share, thread_idx_x() & (share - 1));
+    let item = if number < count { items.get(number) } else { 0 };
+    let mut rank = 0;
+    if number < count {
+        let mut other = part;
+        while other < count {
+            rank += (items.get(other) > item) as u32;
+            other += share;
+        }
+    }
+    let mut distance = share / 2;
+    while distance > 0 {
+        rank += warp_shuffle_xor(FULL_MASK, rank, distance);
+        distance /= 2;
+    }
+    if number < count && part == 0 {
+        put(rank, item);
+    }
+}
 
 /// Sorts the first `count` items, best first, in place: a bitonic network over the next power of
 /// two, whose tail is filled with zeros. The array must have room for it. For all threads of the

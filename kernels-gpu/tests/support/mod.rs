@@ -1,8 +1,8 @@
-//! Runs the backend `stream` in the emulator and compares with the reference.
+//! Runs the kernels in the emulator and compares with the reference.
 use std::ffi::c_void;
 use std::ops::Range;
 
-use kernels_gpu::params::{Dtype, Flip, QueueLayout, STAGE2_VECTORS, Stage1Params, Stage2Params};
+use kernels_gpu::params::{Dtype, Flip, Join, MergeParams, QueueLayout, SelectParams, slots};
 use kernels_gpu::testkit::{Case, expected};
 use kernels_gpu::variants::EMULATED;
 use simt::{Launch, Schedule};
@@ -13,8 +13,20 @@ pub struct Shape {
     pub warps: u32,
     pub depth: u32,
     pub pieces: u32,
-    pub tiles: bool,
+    pub merge: Merge,
     pub slack: u32,
+}
+
+/// Who merges the pieces' candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    AtOnce,
+    Tiles,
+    LastBlock,
+}
+
+impl Merge {
+    pub const ALL: [Merge; 3] = [Merge::AtOnce, Merge::Tiles, Merge::LastBlock];
 }
 
 impl Default for Shape {
@@ -23,7 +35,7 @@ impl Default for Shape {
             warps: 2,
             depth: 2,
             pieces: 2,
-            tiles: false,
+            merge: Merge::AtOnce,
             slack: 300,
         }
     }
@@ -97,7 +109,14 @@ fn pointer<T>(value: &T) -> *const c_void {
     std::ptr::from_ref(value).cast()
 }
 
-/// Runs both stages on the case and asserts the reference's answer, bit for bit.
+/// The buffers between input and answer, poisoned but for the tickets.
+struct Between {
+    candidates: Vec<u64>,
+    counts: Vec<u32>,
+    tickets: Vec<u32>,
+}
+
+/// Runs the kernels on the case and asserts the reference's answer, bit for bit.
 pub fn check(case: &Case, shape: &Shape, schedule: Schedule) {
     let Case {
         dtype,
@@ -109,77 +128,107 @@ pub fn check(case: &Case, shape: &Shape, schedule: Schedule) {
     } = *case;
     let elements = case.elements();
     let input = Input::new(&elements, dtype, case.lead);
+    let lists = rows * shape.pieces as usize;
+    let between = Between {
+        candidates: vec![0xa5a5_a5a5_a5a5_a5a5; lists * slots(k as u32) as usize],
+        counts: vec![0xa5a5_a5a5; lists],
+        tickets: vec![0; rows],
+    };
+    let values = vec![0xa5u8; rows * k * dtype.bytes()];
+    let indices = vec![0xa5a5_a5a5u32; rows * k];
+    let allocations = vec![
+        input.range(),
+        range_of(&between.candidates),
+        range_of(&between.counts),
+        range_of(&between.tickets),
+        range_of(&values),
+        range_of(&indices),
+    ];
     let flip = if largest {
         Flip::LARGEST
     } else {
         Flip::SMALLEST
     };
-
-    let vectors = (n as u32 + dtype.per_vector() - 1).div_ceil(dtype.per_vector());
-    let piece_vectors = vectors.div_ceil(shape.pieces);
+    let vectors = (n as u32 / dtype.per_vector()).max(1);
     let layout = QueueLayout::new(k as u32, shape.slack);
-    let stage1 = Stage1Params {
+    let select = SelectParams {
         row_stride: n as u64,
         n: n as u32,
         k: k as u32,
         pieces: shape.pieces,
-        piece_vectors,
+        piece_vectors: vectors.div_ceil(shape.pieces),
         capacity: layout.capacity,
         flip,
+        slots: slots(k as u32),
+        join: if shape.merge == Merge::LastBlock {
+            Join::LastBlock
+        } else {
+            Join::Later
+        },
     };
-    let candidates = vec![0xa5a5_a5a5_a5a5_a5a5u64; rows * shape.pieces as usize * k];
-    let (x, candidates_ptr) = (input.start(), candidates.as_ptr());
-    let launch = Launch::new(rows as u32 * shape.pieces, shape.warps * 32, layout.bytes())
-        .schedule(schedule.clone())
-        .allocations(vec![input.range(), range_of(&candidates)]);
-    run(
-        &format!("stage1_{}_u{}", dtype.name(), shape.depth),
-        &launch,
-        &[pointer(&x), pointer(&candidates_ptr), pointer(&stage1)],
+    let (x, candidates, counts, tickets) = (
+        input.start(),
+        between.candidates.as_ptr(),
+        between.counts.as_ptr(),
+        between.tickets.as_ptr(),
     );
-
-    let total = shape.pieces * k as u32;
-    let tile = STAGE2_VECTORS * shape.warps * 32;
-    let slack = if shape.tiles { shape.slack } else { total };
-    let layout = QueueLayout::new(k as u32, slack);
-    let stage2 = Stage2Params {
-        row_stride: n as u64,
-        candidates: total,
-        k: k as u32,
-        tile,
-        capacity: layout.capacity,
-        flip,
-        reserved: 0,
+    let (values_at, indices_at) = (values.as_ptr(), indices.as_ptr());
+    let launch = |grid, layout: QueueLayout| {
+        Launch::new(grid, shape.warps * 32, layout.bytes())
+            .schedule(schedule)
+            .allocations(allocations.clone())
     };
-    let values = vec![0xa5u8; rows * k * dtype.bytes()];
-    let indices = vec![0xa5a5_a5a5u32; rows * k];
-    let (values_ptr, indices_ptr) = (values.as_ptr(), indices.as_ptr());
-    let launch = Launch::new(rows as u32, shape.warps * 32, layout.bytes())
-        .schedule(schedule)
-        .allocations(vec![
-            input.range(),
-            range_of(&candidates),
-            range_of(&values),
-            range_of(&indices),
-        ]);
-    let variant = if shape.tiles { "tiles" } else { "default" };
     run(
-        &format!("stage2_{variant}_{}", dtype.name()),
-        &launch,
+        &format!("select_{}_u{}", dtype.name(), shape.depth),
+        &launch(rows as u32 * shape.pieces, layout),
         &[
             pointer(&x),
-            pointer(&candidates_ptr),
-            pointer(&values_ptr),
-            pointer(&indices_ptr),
-            pointer(&stage2),
+            pointer(&candidates),
+            pointer(&counts),
+            pointer(&tickets),
+            pointer(&values_at),
+            pointer(&indices_at),
+            pointer(&select),
         ],
     );
+    assert!(
+        between.tickets.iter().all(|&ticket| ticket == 0),
+        "tickets start anew"
+    );
+
+    if shape.pieces > 1 && shape.merge != Merge::LastBlock {
+        let all = shape.pieces * slots(k as u32);
+        let at_once = shape.merge == Merge::AtOnce;
+        let layout = QueueLayout::new(k as u32, if at_once { all } else { shape.slack });
+        let merge = MergeParams {
+            row_stride: n as u64,
+            pieces: shape.pieces,
+            slots: slots(k as u32),
+            k: k as u32,
+            capacity: layout.capacity,
+            flip,
+            reserved: 0,
+        };
+        let variant = if at_once { "default" } else { "tiles" };
+        run(
+            &format!("merge_{variant}_{}", dtype.name()),
+            &launch(rows as u32, layout),
+            &[
+                pointer(&x),
+                pointer(&candidates),
+                pointer(&counts),
+                pointer(&values_at),
+                pointer(&indices_at),
+                pointer(&merge),
+            ],
+        );
+    }
 
     for row in 0..rows {
         let right = expected(&elements[row * n..][..n], dtype, k, largest);
+        let got = &indices[row * k..][..k];
         assert_eq!(
-            indices[row * k..][..k],
-            right.indices,
+            got, right.indices,
             "indices of row {row}: {case:?} {shape:?}"
         );
         let got: Vec<u32> = (row * k..(row + 1) * k)

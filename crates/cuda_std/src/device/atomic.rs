@@ -17,6 +17,18 @@ pub unsafe fn atomic_fetch_add_acq_rel_u32_device(place: *mut u32, value: u32) -
     unsafe { backend::global_fetch_add_acq_rel(place, value) }
 }
 
+/// Adds 1, or sets 0 where `last` was there; returns what was there. Acquires and releases for the
+/// whole GPU. A counter that starts anew by itself.
+///
+/// # Safety
+/// As for [`atomic_fetch_add_acq_rel_u32_device`].
+#[inline(always)]
+#[track_caller]
+pub unsafe fn atomic_fetch_inc_acq_rel_u32_device(place: *mut u32, last: u32) -> u32 {
+    // SAFETY: the caller's duty, unchanged.
+    unsafe { backend::global_fetch_inc_acq_rel(place, last) }
+}
+
 /// Adds; orders nothing.
 ///
 /// # Safety

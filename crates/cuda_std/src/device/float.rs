@@ -12,3 +12,9 @@ pub fn f16_to_f32(bits: u16) -> f32 {
 pub fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
+
+/// The `f16` nearest to a value, ties to even, as bits. Exact for what came from an `f16`.
+#[inline(always)]
+pub fn f32_to_f16(value: f32) -> u16 {
+    backend::f32_to_f16(value)
+}

@@ -28,7 +28,8 @@ impl<T: Word> GlobalArray<T> {
     #[inline(always)]
     #[track_caller]
     pub fn get(self, index: u64) -> T {
-        T::global_load_const(self.start.wrapping_add(index as usize))
+        // SAFETY: the array's maker vouches for its elements.
+        unsafe { T::global_load_const(self.start.wrapping_add(index as usize)) }
     }
 }
 
@@ -38,7 +39,8 @@ impl GlobalArray<u32> {
     #[inline(always)]
     #[track_caller]
     pub fn get_vec4_streaming(self, index: u64) -> [u32; 4] {
-        backend::global_load_vec4_streaming(self.start.wrapping_add(index as usize))
+        // SAFETY: the array's maker vouches for its elements.
+        unsafe { backend::global_load_vec4_streaming(self.start.wrapping_add(index as usize)) }
     }
 }
 
@@ -67,13 +69,15 @@ impl<T: Word> GlobalArrayMut<T> {
     #[inline(always)]
     #[track_caller]
     pub fn get(self, index: u64) -> T {
-        T::global_load(self.start.wrapping_add(index as usize))
+        // SAFETY: the array's maker vouches for its elements.
+        unsafe { T::global_load(self.start.wrapping_add(index as usize)) }
     }
 
     /// Sets element `index`.
     #[inline(always)]
     #[track_caller]
     pub fn set(self, index: u64, value: T) {
-        T::global_store(self.start.wrapping_add(index as usize), value);
+        // SAFETY: the array's maker vouches for its elements.
+        unsafe { T::global_store(self.start.wrapping_add(index as usize), value) };
     }
 }

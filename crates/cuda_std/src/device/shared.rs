@@ -72,6 +72,13 @@ impl SharedArray<u32> {
         backend::shared_load_vec4(self.place(index))
     }
 
+    /// Element `index`, while others may be changing it by atomics; orders nothing.
+    #[inline(always)]
+    #[track_caller]
+    pub fn load_relaxed(self, index: u32) -> u32 {
+        backend::shared_load_relaxed(self.place(index))
+    }
+
     /// Adds to element `index`; returns what was there. Atomic.
     #[inline(always)]
     #[track_caller]

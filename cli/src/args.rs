@@ -1,0 +1,122 @@
+//! Arguments that several commands share, and how their values are read.
+use aikf_topk::{Backend, DeviceChoice, Dtype, KNOBS, Knob, KnobSpec, Legal, Runtime, TopK};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::error::Error;
+
+/// Where to run.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DeviceArg {
+    /// Where to run: auto, cuda, cuda:N, cpu or emulator [env: AIKF_DEVICE]
+    ///
+    /// `auto` takes the first GPU, or the CPU on a machine without one. `emulator` runs the GPU's
+    /// code path on any machine, slowly.
+    #[arg(long)]
+    device: Option<DeviceChoice>,
+}
+
+impl DeviceArg {
+    /// Opens the device of the flag, else of the environment, else the best there is.
+    pub fn open(self) -> Result<Runtime, Error> {
+        Ok(match self.device {
+            Some(device) => Runtime::open(device)?,
+            None => Runtime::new()?,
+        })
+    }
+}
+
+/// One flag for every entry of [`KNOBS`].
+#[derive(Clone, Debug, Default)]
+pub struct KnobArgs {
+    values: Vec<(Knob, String)>,
+}
+
+impl KnobArgs {
+    /// Sets the knobs that have a flag; the others keep what the environment or the planner says.
+    pub fn apply(&self, topk: TopK) -> Result<TopK, Error> {
+        self.values.iter().try_fold(topk, |topk, (knob, value)| {
+            topk.knob(*knob, value).map_err(|error| match error {
+                // The library names the variable; here it was the flag.
+                aikf_topk::Error::Setting { value, legal, .. } => Error::Knob {
+                    flag: flag(knob.spec()),
+                    value,
+                    legal,
+                },
+                other => Error::Library(other),
+            })
+        })
+    }
+}
+
+impl Args for KnobArgs {
+    fn augment_args(command: Command) -> Command {
+        KNOBS.iter().fold(command, |command, spec| {
+            let KnobSpec {
+                doc,
+                legal,
+                default,
+                variable,
+                ..
+            } = spec;
+            let name = match legal {
+                Legal::Words(_) => "WORD",
+                _ => "N",
+            };
+            let arg = Arg::new(spec.key)
+                .long(flag(spec))
+                .value_name(name)
+                .help_heading("Tuning knobs (they change speed, never an answer)")
+                .help(format!(
+                    "{doc} It is {legal} [default: {default}] [env: {variable}]"
+                ));
+            command.arg(arg)
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for KnobArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = KnobArgs::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let given = |&knob: &Knob| Some((knob, matches.get_one(knob.spec().key).cloned()?));
+        self.values = Knob::ALL.iter().filter_map(given).collect();
+        Ok(())
+    }
+}
+
+fn flag(spec: &KnobSpec) -> String {
+    spec.key.replace('_', "-")
+}
+
+/// Reads the name of a backend.
+pub fn backend() -> impl TypedValueParser<Value = Backend> {
+    PossibleValuesParser::new(Backend::ALL.map(Backend::name)).try_map(|name| name.parse())
+}
+
+/// Reads the name of an element type.
+pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
+    let named = |name: String| Dtype::ALL.into_iter().find(|dtype| dtype.name() == name);
+    PossibleValuesParser::new(Dtype::ALL.map(Dtype::name))
+        .try_map(move |name| named(name).ok_or("no such type"))
+}
+
+/// Reads a number of things.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "it must be a whole number of at least 0".to_string())
+}
+
+/// Reads a number of things of which there must be some.
+pub fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number: &usize| number > 0);
+    number.ok_or_else(|| "it must be a whole number of at least 1".to_string())
+}

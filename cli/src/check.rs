@@ -1,0 +1,129 @@
+//! Answers against the sorted reference, bit for bit.
+use std::fmt;
+
+use aikf_topk::{Element, Selection};
+use kernels_gpu::testkit::expected;
+use rayon::prelude::*;
+
+/// The first place where an answer is not what it must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The row.
+    pub row: usize,
+    /// The place in the row's answer, from 0.
+    pub rank: usize,
+    /// What the answer has there.
+    pub actual: Chosen,
+    /// What the reference has there.
+    pub expected: Chosen,
+}
+
+/// One chosen element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Chosen {
+    index: u32,
+    value: f32,
+    bits: u32,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference {
+            row,
+            rank,
+            actual,
+            expected,
+        } = self;
+        write!(
+            f,
+            "row {row}, rank {rank}: the answer has {actual}, the reference has {expected}"
+        )
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Chosen { index, value, bits } = self;
+        write!(f, "index {index} with {value:?} (bits {bits:#x})")
+    }
+}
+
+/// Sorts every row of `elements`, `[rows, n]`, and finds where the answer first differs.
+pub fn first_difference<T: Element>(
+    elements: &[T],
+    n: usize,
+    largest: bool,
+    answer: &Selection<T>,
+) -> Option<Difference> {
+    (0..answer.rows).into_par_iter().find_map_first(|row| {
+        let patterns: Vec<u32> = elements[row * n..][..n].iter().map(|&x| bits(x)).collect();
+        let right = expected(&patterns, T::DTYPE, answer.k, largest);
+        let right = right.indices.iter().zip(&right.values);
+        let pairs = answer.row(row).zip(right).enumerate();
+        pairs
+            .map(|(rank, (actual, (&index, &bits)))| Difference {
+                row,
+                rank,
+                actual: chosen(actual.0, actual.1),
+                expected: chosen(index, from_bits::<T>(bits)),
+            })
+            .find(|d| (d.actual.index, d.actual.bits) != (d.expected.index, d.expected.bits))
+    })
+}
+
+fn chosen<T: Element>(index: u32, value: T) -> Chosen {
+    Chosen {
+        index,
+        value: value.to_f32(),
+        bits: bits(value),
+    }
+}
+
+/// The bit pattern, in the lower end of a word.
+fn bits<T: Element>(value: T) -> u32 {
+    let mut word = [0; 4];
+    word[..size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&value));
+    u32::from_le_bytes(word)
+}
+
+/// The element with a bit pattern.
+pub fn from_bits<T: Element>(bits: u32) -> T {
+    bytemuck::pod_read_unaligned(&bits.to_le_bytes()[..size_of::<T>()])
+}
+
+#[cfg(test)]
+mod tests {
+    use half::{bf16, f16};
+
+    use super::*;
+
+    #[test]
+    fn bits_and_back() {
+        assert_eq!(bits(f16::from_f32(1.0)), 0x3c00);
+        assert_eq!(bits(bf16::from_f32(-2.0)), 0xc000);
+        assert_eq!(bits(1.5f32), 1.5f32.to_bits());
+        assert_eq!(from_bits::<f16>(0x3c00), f16::from_f32(1.0));
+        assert_eq!(from_bits::<f32>(0x3fc0_0000), 1.5);
+    }
+
+    #[test]
+    fn finds_the_first_difference() {
+        let elements = [1.0f32, 3.0, 2.0, 0.0, -0.0, f32::NAN];
+        let mut answer = Selection {
+            rows: 2,
+            k: 2,
+            values: vec![3.0, 2.0, f32::NAN, 0.0],
+            indices: vec![1, 2, 2, 0],
+        };
+        assert_eq!(first_difference(&elements, 3, true, &answer), None);
+        // Equal in order, but not the same zero.
+        (answer.values[3], answer.indices[3]) = (-0.0, 1);
+        let difference = first_difference(&elements, 3, true, &answer).unwrap();
+        assert_eq!((difference.row, difference.rank), (1, 1));
+        assert_eq!(
+            difference.to_string(),
+            "row 1, rank 1: the answer has index 1 with -0.0 (bits 0x80000000), \
+             the reference has index 0 with 0.0 (bits 0x0)"
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! Everything that can go wrong. A message is one sentence that says what was given, what is
+//! allowed, and what to do next.
+use std::io;
+use std::path::PathBuf;
+
+use aikf_topk::Dtype;
+use cust::error::CudaError;
+
+/// The exit codes, as the help lists them.
+pub mod exit {
+    /// An answer differs from the reference.
+    pub const MISMATCH: u8 = 1;
+    /// Wrong usage or wrong input.
+    pub const USAGE: u8 = 2;
+    /// A demanded device or driver is missing.
+    pub const NO_DEVICE: u8 = 3;
+    /// The driver, or writing the output, failed.
+    pub const FAILED: u8 = 4;
+}
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The library refused, or the driver below it.
+    #[error(transparent)]
+    Library(#[from] aikf_topk::Error),
+    /// A knob's flag has a value that it cannot have.
+    #[error("--{flag} {value:?} is not legal: {legal}")]
+    Knob {
+        /// The flag, without dashes.
+        flag: String,
+        /// What it was set to.
+        value: String,
+        /// What it may be.
+        legal: String,
+    },
+    /// Random rows have no shape of their own.
+    #[error("{input} has no shape of its own: add {missing}")]
+    NoShape {
+        /// The input, as it was named.
+        input: String,
+        /// The flags that are needed.
+        missing: &'static str,
+    },
+    /// More elements than there can be memory for.
+    #[error("{rows} rows of {n} {dtype} elements do not fit into memory: lower --batch or --vocab")]
+    TooLarge {
+        /// Rows.
+        rows: usize,
+        /// Elements a row.
+        n: usize,
+        /// Their type.
+        dtype: &'static str,
+    },
+    /// A flag and the file disagree on the shape.
+    #[error("{flag} {given} does not agree with {input}, which has {actual}: leave {flag} out")]
+    ShapeDiffers {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        given: usize,
+        /// The input, as it was named.
+        input: String,
+        /// What the file has.
+        actual: String,
+    },
+    /// `--dtype` and the file disagree.
+    #[error("--dtype {} does not agree with {input}, which has {actual}: {advice}", given.name())]
+    DtypeDiffers {
+        /// The flag's value.
+        given: Dtype,
+        /// The input, as it was named.
+        input: String,
+        /// The file's type.
+        actual: String,
+        /// The next step.
+        advice: &'static str,
+    },
+    /// The file's elements are of no type that can be selected from.
+    #[error("{input} has elements of type {actual}, and f32, f16 or bf16 is needed: {advice}")]
+    Dtype {
+        /// The input, as it was named.
+        input: String,
+        /// The file's type.
+        actual: String,
+        /// The next step.
+        advice: &'static str,
+    },
+    /// The array is neither a row nor rows.
+    #[error(
+        "{input} has {} dimensions, {shape:?}, and [n] or [rows, n] is needed: reshape it",
+        shape.len()
+    )]
+    Dimensions {
+        /// The input, as it was named.
+        input: String,
+        /// The array's shape.
+        shape: Vec<u64>,
+    },
+    /// Rows are not contiguous.
+    #[error("{input} is in column-major (Fortran) order: save numpy.ascontiguousarray of it")]
+    ColumnMajor {
+        /// The input, as it was named.
+        input: String,
+    },
+    /// The system would not open or read a file.
+    #[error("cannot read {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: io::Error,
+    },
+    /// There is nothing in the file.
+    #[error("{} is empty: 0 bytes", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file ends before its data do.
+    #[error(
+        "{input} is truncated: its header promises {needed} bytes of data, and {actual} are there"
+    )]
+    Truncated {
+        /// The input, as it was named.
+        input: String,
+        /// Bytes that the header promises.
+        needed: u64,
+        /// Bytes that are there.
+        actual: u64,
+    },
+    /// The file is not what its name says.
+    #[error("{} is not a right {kind} file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        kind: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no such tensor, or it is not clear which one is meant.
+    #[error("{} {problem}; it has {}", path.display(), list(names))]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// The tensors that are there.
+        names: Vec<String>,
+    },
+    /// The answer could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    /// The driver failed while a backend was measured.
+    // The error's own text may be missing and then panics, so that its name has to do.
+    #[error("the CUDA driver failed while measuring: {0:?}")]
+    Cuda(CudaError),
+}
+
+impl From<CudaError> for Error {
+    fn from(error: CudaError) -> Error {
+        Error::Cuda(error)
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Error {
+        Error::Output(error.into())
+    }
+}
+
+impl Error {
+    /// Whether the reader of the output went away.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The code that the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Library(error) if error.is_missing_device() => exit::NO_DEVICE,
+            Error::Library(aikf_topk::Error::Driver(_)) | Error::Cuda(_) | Error::Output(_) => {
+                exit::FAILED
+            }
+            _ => exit::USAGE,
+        }
+    }
+}
+
+/// The names, or as many as one can read.
+fn list(names: &[String]) -> String {
+    const SHOWN_MAX: usize = 20;
+    if names.is_empty() {
+        return "no tensors at all".to_string();
+    }
+    let shown = names[..names.len().min(SHOWN_MAX)].join(", ");
+    match names.len().saturating_sub(SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}
+
+/// One sentence of clap's paragraphs: without the usage, which the help has.
+pub fn usage_sentence(paragraphs: &str) -> String {
+    let mut sentence = String::new();
+    for line in paragraphs.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with("Usage:") || line.starts_with("For more") {
+            continue;
+        }
+        let joint = match line.starts_with("tip:") {
+            _ if sentence.is_empty() => "",
+            true => "; ",
+            false => " ",
+        };
+        sentence += joint;
+        sentence += line;
+    }
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    format!("{sentence} (see --help)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_become_a_sentence() {
+        let text = "error: a value is required for '--top-k <K>'\n\n  tip: give one\n\n\
+                    Usage: topk select\n\nFor more information, try '--help'.\n";
+        assert_eq!(
+            usage_sentence(text),
+            "a value is required for '--top-k <K>'; tip: give one (see --help)"
+        );
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let names: Vec<String> = (0..23).map(|i| format!("t{i}")).collect();
+        assert!(list(&names).ends_with("t19, and 3 more"));
+        assert_eq!(list(&[]), "no tensors at all");
+        assert_eq!(list(&names[..2]), "t0, t1");
+    }
+}

@@ -1,0 +1,298 @@
+//! The launches of the backends `stream`, `singlepass` and `streaming`.
+//!
+//! All three launch the kernel `select`. They differ in how many blocks share a row, and in who
+//! merges their candidates: a second kernel, the last block, or nobody.
+use kernels_gpu::params::{Join, MergeParams, QueueLayout, SelectParams, slots};
+use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
+
+use super::{DeviceLimits, Launch, SelectPlan, Workspace};
+use crate::error::Error;
+use crate::knobs::{Knob, Knobs, Origin};
+use crate::problem::Problem;
+use crate::settings::Backend;
+
+const WARP: u32 = 32;
+/// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks fit
+/// on a multiprocessor.
+const SLACK: u32 = 2048;
+/// Candidates that the merge still takes at once where nobody says how.
+const MERGE_AT_ONCE_MAX: u32 = 4096;
+/// Above this no queue fits on any GPU, and the layout's arithmetic could overflow.
+const K_MAX: u32 = 1 << 15;
+
+/// Plans a valid problem with at least one row.
+pub(super) fn plan(
+    problem: &Problem,
+    backend: Backend,
+    device: &DeviceLimits,
+    knobs: &Knobs,
+    reasons: &mut Vec<String>,
+) -> Result<SelectPlan, Error> {
+    let planner = Planner {
+        problem,
+        backend,
+        device,
+        knobs,
+        reasons,
+    };
+    planner.check_k()?;
+    planner.plan()
+}
+
+struct Planner<'a> {
+    problem: &'a Problem,
+    backend: Backend,
+    device: &'a DeviceLimits,
+    knobs: &'a Knobs,
+    reasons: &'a mut Vec<String>,
+}
+
+impl Planner<'_> {
+    fn plan(mut self) -> Result<SelectPlan, Error> {
+        let Problem {
+            dtype,
+            rows,
+            n,
+            row_stride,
+            ..
+        } = *self.problem;
+        let (k, n) = (self.problem.k as u32, n as u32);
+        // As many as a row has that starts at a 16-byte boundary; others have one less.
+        let vectors = (n / dtype.per_vector()).max(1);
+        let (warps, depth) = self.block(vectors);
+        let wanted = self.pieces(vectors.div_ceil(warps * WARP * depth));
+        let piece_vectors = vectors.div_ceil(wanted);
+        let pieces = vectors.div_ceil(piece_vectors);
+        let join = match self.backend {
+            Backend::Stream => Join::Later,
+            _ => Join::LastBlock,
+        };
+        let layout = self.queue(SLACK.max(k).min(n));
+        let select_params = SelectParams {
+            row_stride: row_stride as u64,
+            n,
+            k,
+            pieces,
+            piece_vectors,
+            capacity: layout.capacity,
+            flip: self.problem.flip(),
+            slots: slots(k),
+            join,
+        };
+        let select = Launch {
+            symbol: format!("select_{}_u{depth}", dtype.name()),
+            grid: self.grid(rows as u64 * u64::from(pieces))?,
+            block: warps * WARP,
+            shared_bytes: layout.bytes(),
+        };
+        let merge = match (pieces, join) {
+            (2.., Join::Later) => Some(self.merge(pieces)?),
+            _ => None,
+        };
+        let lists = if pieces > 1 {
+            rows * pieces as usize
+        } else {
+            0
+        };
+        let tickets = if pieces > 1 && join == Join::LastBlock {
+            rows
+        } else {
+            0
+        };
+        let workspace = Workspace {
+            lists,
+            slots: slots(k) as usize,
+            tickets,
+        };
+        Ok(SelectPlan {
+            select,
+            select_params,
+            merge,
+            workspace,
+        })
+    }
+
+    /// Refuses a `k` whose queue does not fit into shared memory.
+    fn check_k(&self) -> Result<(), Error> {
+        let fits = |k: u32| QueueLayout::new(k, 0).bytes() <= self.device.shared_bytes_max;
+        let k = u32::try_from(self.problem.k).unwrap_or(u32::MAX);
+        if k <= K_MAX && fits(k) {
+            return Ok(());
+        }
+        let (mut least, mut most) = (1u32, K_MAX);
+        while least < most {
+            let middle = (least + most).div_ceil(2);
+            if fits(middle) {
+                least = middle;
+            } else {
+                most = middle - 1;
+            }
+        }
+        Err(Error::Unsupported {
+            backend: self.backend.name(),
+            what: "k",
+            actual: self.problem.k as u64,
+            limit: u64::from(least),
+            device: self.device.name.clone(),
+            advice: "ask for fewer elements, or use backend cpu",
+        })
+    }
+
+    /// A queue with the wanted slack, or as much of it as shared memory has room for.
+    fn queue(&self, slack: u32) -> QueueLayout {
+        let k = self.problem.k as u32;
+        let mut slack = slack;
+        while slack > 0 && QueueLayout::new(k, slack).bytes() > self.device.shared_bytes_max {
+            slack = slack * 3 / 4;
+        }
+        QueueLayout::new(k, slack)
+    }
+
+    /// Warps of a block, and vectors that a lane keeps in flight.
+    fn block(&mut self, vectors: u32) -> (u32, u32) {
+        let (warps, wished) = match self.backend {
+            Backend::Streaming => self.streaming_block(vectors),
+            _ => self.shared_block(vectors),
+        };
+        let usable = |depth: &u32| {
+            let symbol = format!("select_{}_u{depth}", self.problem.dtype.name());
+            let kernel = KERNELS.iter().find(|kernel| kernel.name == symbol);
+            *depth <= wished && kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
+        };
+        let depth = SELECT_DEPTHS.into_iter().find(usable).unwrap_or(1);
+        if depth != wished {
+            self.reasons.push(format!(
+                "loads in flight: {depth} a lane; {wished} with {warps} warps is not built"
+            ));
+        }
+        (warps, depth)
+    }
+
+    /// For a row a block. Measured on an H200: more loads in flight where a multiprocessor has one
+    /// row, fewer where two can take turns; and smaller blocks for short rows.
+    fn streaming_block(&mut self, vectors: u32) -> (u32, u32) {
+        let alone = self.problem.rows <= self.device.multiprocessors as usize;
+        let deep = if alone { 8 } else { 4 };
+        let warps = (vectors / (2 * WARP * deep))
+            .next_power_of_two()
+            .clamp(1, 16);
+        let warps = self.value(Knob::StreamingWarps, warps);
+        let full = previous_power_of_two(vectors / (WARP * warps)).min(deep);
+        (warps, self.value(Knob::StreamingBlockN, WARP * full) / WARP)
+    }
+
+    /// For rows that blocks share. Measured on an H200: with 16 pieces a row, loads and merge are in
+    /// balance.
+    fn shared_block(&mut self, vectors: u32) -> (u32, u32) {
+        let warps = vectors.div_ceil(WARP).next_power_of_two().min(16);
+        let warps = self.value(Knob::Stage1Warps, warps);
+        let balanced = vectors
+            .div_ceil(16 * WARP * warps)
+            .next_power_of_two()
+            .min(8);
+        (warps, self.value(Knob::Stage1Stages, balanced))
+    }
+
+    /// Blocks a row: enough to fill the device, few enough to keep the merge short.
+    fn pieces(&mut self, tiles: u32) -> u32 {
+        if self.backend == Backend::Streaming {
+            return 1;
+        }
+        let rows = u32::try_from(self.problem.rows).unwrap_or(u32::MAX);
+        let k = self.problem.k as u32;
+        let target = self.value(Knob::Stage1TargetCtas, self.device.multiprocessors);
+        let parallel = target.div_ceil(rows).min(tiles);
+        let budget = self.value(Knob::TargetStage2Candidates, 8192).max(k) / k;
+        let pieces = match self.value(Knob::Stage1ParallelHint, 0) {
+            0 => parallel.min(budget),
+            _ => parallel,
+        };
+        self.reasons.push(format!(
+            "pieces a row: {} (for {target} blocks: {parallel}, by candidates: {budget})",
+            pieces.max(1)
+        ));
+        pieces.max(1)
+    }
+
+    fn merge(&mut self, pieces: u32) -> Result<(Launch, MergeParams), Error> {
+        let Problem {
+            dtype,
+            rows,
+            row_stride,
+            ..
+        } = *self.problem;
+        let k = self.problem.k as u32;
+        let candidates = pieces * slots(k);
+        let few = candidates
+            .div_ceil(4 * WARP)
+            .next_power_of_two()
+            .clamp(2, 16);
+        let warps = self.value(Knob::Stage2Warps, few);
+        let (variant, layout) = self.merge_variant(candidates);
+        let params = MergeParams {
+            row_stride: row_stride as u64,
+            pieces,
+            slots: slots(k),
+            k,
+            capacity: layout.capacity,
+            flip: self.problem.flip(),
+            reserved: 0,
+        };
+        let launch = Launch {
+            symbol: format!("merge_{variant}_{}", dtype.name()),
+            grid: self.grid(rows as u64)?,
+            block: warps * WARP,
+            shared_bytes: layout.bytes(),
+        };
+        Ok((launch, params))
+    }
+
+    /// `default` where all candidates fit into shared memory and nobody says otherwise.
+    fn merge_variant(&mut self, candidates: u32) -> (&'static str, QueueLayout) {
+        let k = self.problem.k as u32;
+        let preset = u32::from(candidates > MERGE_AT_ONCE_MAX.max(2 * k));
+        let tiles = self.value(Knob::Stage2Impl, preset) == 1;
+        let tile = self.value(Knob::Stage2Tile, SLACK.max(k).min(candidates));
+        let at_once = QueueLayout::new(k, candidates - k);
+        if !tiles && at_once.bytes() <= self.device.shared_bytes_max {
+            return ("default", at_once);
+        }
+        if !tiles {
+            let bytes = at_once.bytes();
+            self.reasons.push(format!(
+                "stage2_impl: tiles; {candidates} candidates at once need {bytes} bytes of shared memory"
+            ));
+        }
+        ("tiles", self.queue(tile))
+    }
+
+    fn grid(&self, blocks: u64) -> Result<u32, Error> {
+        let fitting = u32::try_from(blocks)
+            .ok()
+            .filter(|&blocks| blocks <= i32::MAX as u32);
+        fitting.ok_or_else(|| Error::Unsupported {
+            backend: self.backend.name(),
+            what: "the number of blocks",
+            actual: blocks,
+            limit: i32::MAX as u64,
+            device: self.device.name.clone(),
+            advice: "split the batch",
+        })
+    }
+
+    /// A knob's value, or `preset` where nobody set it; says where it came from.
+    fn value(&mut self, knob: Knob, preset: u32) -> u32 {
+        let value = self.knobs.get(knob).unwrap_or(preset);
+        let origin = self.knobs.origin(knob);
+        if origin != Origin::Heuristic {
+            self.reasons
+                .push(format!("{}: {value}, {}", knob.spec().key, origin.name()));
+        }
+        value
+    }
+}
+
+/// The greatest power of two that is at most `value`, and at least 1.
+fn previous_power_of_two(value: u32) -> u32 {
+    1 << value.max(1).ilog2()
+}

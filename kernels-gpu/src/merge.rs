@@ -1,0 +1,87 @@
+//! The kernel `merge`, stage 2 of the backend `stream`: one block merges a row's candidates to the
+//! sorted best k.
+//!
+//! # Idea
+//!
+//! ```text
+//! default:  put all candidates into the queue
+//! tiles:    let the candidates flow through the block's running top-k   (prim::queue)
+//! crop to k, order, write values and indices
+//! ```
+//!
+//! # Shapes
+//! Candidates and counts as `select` leaves them (prim::lists); input as for `select`, for the
+//! values of zeros and NaNs; values `[rows, k]` in the input's type, indices `[rows, k]` of `u32`.
+//!
+//! # Work split
+//! A block a row.
+//!
+//! # Shared memory
+//! [`crate::params::QueueLayout`]; for `default` with room for every slot of every list.
+//!
+//! # Invariants
+//! I1: at least k candidates are not empty (`k <= n`; `select`).
+//!
+//! # Synchronisation
+//! The queue's and the sort's. `select` has ended when this kernel starts (stream order).
+//!
+//! # Launch contract
+//! Whole warps, at most the threads in `variants`; capacity as `QueueLayout::new` gives, and for
+//! `default` at least `pieces * slots`.
+//!
+//! # Cost
+//! Reads up to `8 * pieces * slots` bytes a row; one crop or a few, then the ordering.
+//!
+//! # Ties, NaN, tail
+//! By the composite; slots behind a list's end count as empty.
+//!
+//! # Source
+//! As for `select`.
+use cuda_std::thread::block_idx_x;
+
+use crate::params::{MergeParams, QueueLayout};
+use crate::prim::answer::Answer;
+use crate::prim::element::Element;
+use crate::prim::lists::Lists;
+use crate::prim::queue::Queue;
+use crate::prim::rows::Row;
+
+/// # Safety
+/// - *in bounds*: `x`, `candidates`, `counts`, `values` and `indices` point to arrays of the shapes
+///   above, each aligned for its type;
+/// - *no concurrent writer*: nothing else touches the outputs, nothing writes the inputs;
+/// - `params` and the launch keep the launch contract above.
+#[inline(always)]
+pub unsafe fn merge<E: Element, const TILES: bool>(
+    x: *const E::Raw,
+    candidates: *mut u64,
+    counts: *mut u32,
+    values: *mut E::Raw,
+    indices: *mut u32,
+    params: MergeParams,
+) {
+    let MergeParams {
+        pieces,
+        slots,
+        k,
+        capacity,
+        flip,
+        ..
+    } = params;
+    let number = block_idx_x();
+    let start = x.wrapping_add(number as usize * params.row_stride as usize);
+    // SAFETY: the caller's contract on `x`; only elements that candidates name are read.
+    let row = unsafe { Row::<E>::new(start, 0) };
+    // SAFETY: the caller's contract on `candidates` and `counts`.
+    let lists = unsafe { Lists::new(candidates, counts, number, pieces, slots) };
+    // SAFETY: the launch contract grants the shared memory.
+    let mut queue = unsafe { Queue::new(QueueLayout { capacity, k }) };
+    // SAFETY: the caller's contract on the outputs.
+    let answer = unsafe { Answer::new(&row, values, indices, number, k, flip) };
+    if TILES {
+        queue.absorb(lists.batches(), answer.keep());
+    } else {
+        lists.copy_all(&mut queue);
+    }
+    answer.write(&queue);
+}

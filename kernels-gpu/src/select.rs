@@ -1,0 +1,155 @@
+//! The kernel `select`: each block reduces one piece of a row to candidates; where the launch says
+//! so, the last block of a row merges them to the answer.
+//!
+//! Three backends launch it: `stream` as its stage 1, `singlepass`, and `streaming`, whose rows are
+//! one piece each.
+//!
+//! # Idea
+//!
+//! ```text
+//! let the piece's units flow through the block's running top-k        (prim::queue)
+//! if the row is one piece: crop to k, order, write the answer
+//! else: write the candidates; take a ticket
+//!     if the launch joins, and it was the row's last ticket:
+//!         let all pieces' candidates flow through a running top-k
+//!         crop to k, order, write the answer
+//! ```
+//!
+//! What the real code does differently: the elements before the row's first 16-byte boundary and
+//! behind its last are put into the first piece's queue at once, whatever they are.
+//!
+//! # Shapes
+//! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Candidates
+//! `[rows, pieces, slots]` of `u64` with `counts [rows, pieces]`, unsorted (prim::lists). Tickets
+//! `[rows]`. Values `[rows, k]` in the input's type, indices `[rows, k]` of `u32`.
+//!
+//! # Work split
+//! `rows * pieces` blocks; block `b` has piece `b % pieces` of row `b / pieces`: `piece_vectors`
+//! vectors of 16 bytes. Each warp walks a stretch of the piece, `U` vectors a lane at a time.
+//!
+//! # Shared memory
+//! [`crate::params::QueueLayout`], used for the piece and then for the merge.
+//!
+//! # Invariants
+//! - I1: a row's best k are among the pieces' candidates, since each piece gives its best k or all
+//!   it has (checked: differential tests).
+//! - I2: tickets are 0 before and after every launch: the counter wraps at the last piece, so
+//!   nothing has to clear it and a captured graph can be replayed.
+//!
+//! # Synchronisation
+//! The queue's own. A barrier separates a block's candidates from its ticket, and the ticket, which
+//! acquires and releases, the candidates of all pieces from the last block's reads. Nobody waits for
+//! another block: the last to come does the work.
+//!
+//! # Launch contract
+//! Whole warps, at most the threads in `variants`; capacity as `QueueLayout::new` gives; no
+//! assumption on forward progress.
+//!
+//! # Cost
+//! Reads every element once. An element that does not reach the bound costs one comparison. A crop
+//! costs about four barriers and three reads of the queue; with slack `s` there are at most
+//! `piece elements / s + 1` of them, and for data in random order one or two. A piece writes up to
+//! `8 * slots` bytes.
+//!
+//! # Ties, NaN, tail
+//! By the composite ([`crate::order`]); elements past the row's end are never read.
+//!
+//! # Source
+//! The two-stage shape is that of the Python/Triton system this product continues; the running
+//! threshold is GridSelect's (Zhang et al., SC'23); the last block to arrive merges as in the
+//! CUDA samples' threadFenceReduction.
+use cuda_std::atomic::atomic_fetch_inc_acq_rel_u32_device;
+use cuda_std::thread::{block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
+
+use crate::params::{Join, QueueLayout, SelectParams};
+use crate::prim::answer::Answer;
+use crate::prim::element::Element;
+use crate::prim::lists::Lists;
+use crate::prim::queue::Queue;
+use crate::prim::rows::{Row, RowPart};
+
+/// # Safety
+/// - *in bounds*: `x` points to the input; with several pieces a row, `candidates` and `counts` to
+///   room in the shapes above; where rows are one piece or the launch joins, `values` and `indices`
+///   to the outputs; where it joins, `tickets` to zeros; all aligned for their types;
+/// - *no concurrent writer*: nothing else touches them, nothing writes `x`;
+/// - `params` and the launch keep the launch contract above.
+#[inline(always)]
+pub unsafe fn select<E: Element, const U: usize>(
+    x: *const E::Raw,
+    candidates: *mut u64,
+    counts: *mut u32,
+    tickets: *mut u32,
+    values: *mut E::Raw,
+    indices: *mut u32,
+    params: SelectParams,
+) {
+    let SelectParams {
+        k,
+        pieces,
+        piece_vectors,
+        flip,
+        ..
+    } = params;
+    // SAFETY: the launch contract; it spares the division's check.
+    unsafe { core::hint::assert_unchecked(pieces != 0) };
+    let (number, piece) = (block_idx_x() / pieces, block_idx_x() % pieces);
+    let start = x.wrapping_add(number as usize * params.row_stride as usize);
+    // SAFETY: the caller's contract on `x`.
+    let row = unsafe { Row::<E>::new(start, params.n) };
+    let layout = QueueLayout {
+        capacity: params.capacity,
+        k,
+    };
+    // SAFETY: the launch contract grants the shared memory.
+    let mut queue = unsafe { Queue::new(layout) };
+
+    if piece == 0 {
+        queue.seed(row.stray_count(), |number| row.stray(number, flip));
+    }
+    let first = piece * piece_vectors;
+    let end = row.vector_count().min(first + piece_vectors);
+    // SAFETY: the caller's contract on the outputs.
+    let answer = unsafe { Answer::new(&row, values, indices, number, k, flip) };
+    let keep = if pieces > 1 {
+        params.slots
+    } else {
+        answer.keep()
+    };
+    queue.absorb(RowPart::<E, U>::new(&row, first, end, flip), keep);
+
+    if pieces > 1 {
+        // SAFETY: the caller's contract on `candidates` and `counts`.
+        let lists = unsafe { Lists::new(candidates, counts, number, pieces, params.slots) };
+        lists.publish(&queue, piece);
+        // SAFETY: the caller's contract on `tickets`.
+        let is_last = params.join == Join::LastBlock
+            && unsafe { is_last_block(tickets.wrapping_add(number as usize), pieces) };
+        if !is_last {
+            return;
+        }
+        // SAFETY: as above; the piece's own queue is not used any more.
+        queue = unsafe { Queue::new(layout) };
+        queue.absorb(lists.batches(), answer.keep());
+    }
+    answer.write(&queue);
+}
+
+/// Takes a ticket for the block; whether it was the last of `pieces`. In every thread. For all
+/// threads of the block together.
+///
+/// # Safety
+/// `ticket` is *in bounds*, aligned, and used by the row's blocks alone, in this way.
+#[inline(always)]
+unsafe fn is_last_block(ticket: *mut u32, pieces: u32) -> bool {
+    // Separates the block's candidates from the ticket that announces them.
+    sync_threads();
+    let mut is_last = false;
+    if thread_idx_x() == 0 {
+        // SAFETY: the caller's contract.
+        let earlier = unsafe { atomic_fetch_inc_acq_rel_u32_device(ticket, pieces - 1) };
+        is_last = earlier == pieces - 1;
+    }
+    // Separates the ticket, and what it acquired, from the other threads' reads.
+    sync_threads_or(is_last)
+}
