@@ -69,17 +69,10 @@ fn select<T: FromBits>(workload: &Workload) -> impl FnMut() -> Vec<u32> + use<T>
     let topk = TopK::new(k).backend(Backend::Cpu);
     let run = move || {
         let rows = Rows::new(&data, rows, n).expect("the data has this shape");
-        topk.select(&runtime, rows)
-            .expect("a legal problem")
-            .indices
+        topk.select(&runtime, rows).expect("a legal problem").indices
     };
-    let right = bits
-        .chunks(n)
-        .flat_map(|row| expected(row, dtype, k, true).indices);
-    assert!(
-        run().into_iter().eq(right),
-        "{workload}: another answer than the reference"
-    );
+    let right = bits.chunks(n).flat_map(|row| expected(row, dtype, k, true).indices);
+    assert!(run().into_iter().eq(right), "{workload}: another answer than the reference");
     run
 }
 
@@ -97,9 +90,7 @@ fn plan_for_gpu(criterion: &mut Criterion) {
         let problem = Problem::new(dtype, rows, n, k);
         let plan = || Plan::new(black_box(&problem), Some(&device), &settings);
         plan().expect("a problem that a GPU can do");
-        group.bench_function(BenchmarkId::from_parameter(workload), |bencher| {
-            bencher.iter(plan)
-        });
+        group.bench_function(BenchmarkId::from_parameter(workload), |bencher| bencher.iter(plan));
     }
     group.finish();
 }

@@ -1,5 +1,7 @@
 //! Measuring on a GPU.
-use aikf_topk::{DeviceChoice, Element, Error, PreparedTopK, Problem, Rows, Runtime, TopK};
+use aikf_topk::{
+    DeviceChoice, Element, Error, PreparedTopK, Problem, RawCall, Rows, Runtime, TopK,
+};
 use cuda_loader::api::{graph, memory, stream};
 use cuda_loader::{DevicePtr, DriverError, Event, GraphExec, Stream};
 use rayon::prelude::*;
@@ -37,14 +39,9 @@ impl<T: Element> Pool<T> {
     /// # Errors
     /// The driver's.
     pub fn new(runtime: &Runtime, of_f32: impl Fn(f32) -> T + Sync) -> Result<Pool<T>, Error> {
-        runtime
-            .gpu()
-            .expect("measuring needs a GPU")
-            .make_current()?;
-        let host: Vec<T> = (0..POOL_ELEMENTS as u64)
-            .into_par_iter()
-            .map(|i| of_f32(bell(i)))
-            .collect();
+        runtime.gpu().expect("measuring needs a GPU").make_current()?;
+        let host: Vec<T> =
+            (0..POOL_ELEMENTS as u64).into_par_iter().map(|i| of_f32(bell(i))).collect();
         let bytes = size_of_val(host.as_slice());
         let device = memory::mem_alloc(bytes)?;
         let upload = stream::stream_create()?;
@@ -62,9 +59,7 @@ fn bell(i: u64) -> f32 {
     x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^= x >> 31;
-    let sum: f32 = (0..4)
-        .map(|part| (x >> (16 * part) & 0xffff) as f32 / 65536.0)
-        .sum();
+    let sum: f32 = (0..4).map(|part| (x >> (16 * part) & 0xffff) as f32 / 65536.0).sum();
     (sum - 2.0) * 1.732
 }
 
@@ -88,11 +83,7 @@ pub fn measure<T: Element>(
     let stream = stream::stream_create()?;
     let sets = (POOL_ELEMENTS / (rows * n)).clamp(1, 64);
     let calls = sets.max(CALLS_MIN);
-    let bench = Bench {
-        stream,
-        values,
-        indices,
-    };
+    let bench = Bench { stream, values, indices };
     let exec = bench.capture(&mut prepared, pool, rows * n, sets, calls)?;
     let times = bench.time(exec, calls)?;
     let last = (calls - 1) % sets * rows * n;
@@ -105,11 +96,7 @@ pub fn measure<T: Element>(
     unsafe { memory::mem_free(indices) }?;
     // SAFETY: as above.
     unsafe { stream::stream_destroy(stream) }?;
-    Ok(Measurement {
-        median_us: times[times.len() / 2],
-        least_us: times[0],
-        right,
-    })
+    Ok(Measurement { median_us: times[times.len() / 2], least_us: times[0], right })
 }
 
 struct Bench {
@@ -131,13 +118,12 @@ impl Bench {
         // SAFETY: the stream is live and used by nobody else.
         unsafe { graph::stream_begin_capture(self.stream) }?;
         let enqueued = (0..calls).try_for_each(|call| {
-            let at = pool
-                .device
-                .byte_add(call % sets * elements * size_of::<T>());
+            let at = pool.device.byte_add(call % sets * elements * size_of::<T>());
             let (values, indices) = (self.values.0, self.indices.0);
+            let call = RawCall { input: at.0, lengths: None, values, indices };
             // SAFETY: the addresses are of live memory with this room; the graph is destroyed
             // before it is freed.
-            unsafe { prepared.enqueue_raw(at.0, values, indices, self.stream.0) }
+            unsafe { prepared.enqueue_raw(call, self.stream.0) }
         });
         // SAFETY: the capture was begun above.
         let captured = unsafe { graph::stream_end_capture(self.stream) }?;
@@ -199,12 +185,7 @@ impl Bench {
         let bytes = size_of_val(indices.as_slice());
         // SAFETY: as above.
         unsafe {
-            memory::memcpy_dtoh_async(
-                indices.as_mut_ptr().cast(),
-                self.indices,
-                bytes,
-                self.stream,
-            )
+            memory::memcpy_dtoh_async(indices.as_mut_ptr().cast(), self.indices, bytes, self.stream)
         }?;
         // SAFETY: the stream is live.
         unsafe { stream::stream_synchronize(self.stream) }?;

@@ -26,14 +26,7 @@ impl Workload {
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}x{}:{}:{}",
-            self.rows,
-            self.n,
-            self.k,
-            self.dtype.name()
-        )
+        write!(f, "{}x{}:{}:{}", self.rows, self.n, self.k, self.dtype.name())
     }
 }
 

@@ -35,30 +35,15 @@ pub struct KnobArgs {
 impl KnobArgs {
     /// Sets the knobs that have a flag; the others keep what the environment or the planner says.
     pub fn apply(&self, topk: TopK) -> Result<TopK, Error> {
-        self.values.iter().try_fold(topk, |topk, (knob, value)| {
-            topk.knob(*knob, value).map_err(|error| match error {
-                // The library names the variable; here it was the flag.
-                aikf_topk::Error::Setting { value, legal, .. } => Error::Knob {
-                    flag: flag(knob.spec()),
-                    value,
-                    legal,
-                },
-                other => Error::Library(other),
-            })
-        })
+        let set = |topk: TopK, (knob, value): &(Knob, String)| Ok(topk.knob(*knob, value)?);
+        self.values.iter().try_fold(topk, set)
     }
 }
 
 impl Args for KnobArgs {
     fn augment_args(command: Command) -> Command {
         KNOBS.iter().fold(command, |command, spec| {
-            let KnobSpec {
-                doc,
-                legal,
-                default,
-                variable,
-                ..
-            } = spec;
+            let KnobSpec { doc, legal, default, variable, .. } = spec;
             let name = match legal {
                 Legal::Words(_) => "WORD",
                 _ => "N",
@@ -67,9 +52,7 @@ impl Args for KnobArgs {
                 .long(flag(spec))
                 .value_name(name)
                 .help_heading("Tuning knobs (they change speed, never an answer)")
-                .help(format!(
-                    "{doc} It is {legal} [default: {default}] [env: {variable}]"
-                ));
+                .help(format!("{doc} It is {legal} [default: {default}] [env: {variable}]"));
             command.arg(arg)
         })
     }
@@ -93,7 +76,8 @@ impl FromArgMatches for KnobArgs {
     }
 }
 
-fn flag(spec: &KnobSpec) -> String {
+/// The name of a knob's flag, without dashes before it.
+pub fn flag(spec: &KnobSpec) -> String {
     spec.key.replace('_', "-")
 }
 
@@ -111,8 +95,7 @@ pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
 
 /// Reads a number of things.
 pub fn count(text: &str) -> Result<usize, String> {
-    text.parse()
-        .map_err(|_| "it must be a whole number of at least 0".to_string())
+    text.parse().map_err(|_| "it must be a whole number of at least 0".to_string())
 }
 
 /// Reads a number of things of which there must be some.

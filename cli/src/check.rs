@@ -28,16 +28,8 @@ pub struct Chosen {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Difference {
-            row,
-            rank,
-            actual,
-            expected,
-        } = self;
-        write!(
-            f,
-            "row {row}, rank {rank}: the answer has {actual}, the reference has {expected}"
-        )
+        let Difference { row, rank, actual, expected } = self;
+        write!(f, "row {row}, rank {rank}: the answer has {actual}, the reference has {expected}")
     }
 }
 
@@ -72,11 +64,7 @@ pub fn first_difference<T: Element>(
 }
 
 fn chosen<T: Element>(index: u32, value: T) -> Chosen {
-    Chosen {
-        index,
-        value: value.to_f32(),
-        bits: bits(value),
-    }
+    Chosen { index, value: value.to_f32(), bits: bits(value) }
 }
 
 /// The bit pattern, in the lower end of a word.

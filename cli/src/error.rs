@@ -3,8 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use aikf_topk::Dtype;
+use aikf_topk::{Dtype, Knob, Origin};
 use cust::error::CudaError;
+
+use crate::args::flag;
 
 /// The exit codes, as the help lists them.
 pub mod exit {
@@ -23,12 +25,12 @@ pub mod exit {
 pub enum Error {
     /// The library refused, or the driver below it.
     #[error(transparent)]
-    Library(#[from] aikf_topk::Error),
+    Library(aikf_topk::Error),
     /// A knob's flag has a value that it cannot have.
-    #[error("--{flag} {value:?} is not legal: {legal}")]
+    #[error("--{} {value:?} is not legal: {legal}", flag(knob.spec()))]
     Knob {
-        /// The flag, without dashes.
-        flag: String,
+        /// The knob.
+        knob: Knob,
         /// What it was set to.
         value: String,
         /// What it may be.
@@ -156,6 +158,22 @@ pub enum Error {
     // The error's own text may be missing and then panics, so that its name has to do.
     #[error("the CUDA driver failed while measuring: {0:?}")]
     Cuda(CudaError),
+}
+
+impl From<aikf_topk::Error> for Error {
+    fn from(error: aikf_topk::Error) -> Error {
+        match error {
+            // The program's own calls are the flags of its command line.
+            aikf_topk::Error::Setting {
+                knob: Some(knob),
+                origin: Origin::Builder,
+                value,
+                legal,
+                ..
+            } => Error::Knob { knob, value, legal },
+            other => Error::Library(other),
+        }
+    }
 }
 
 impl From<CudaError> for Error {

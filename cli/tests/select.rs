@@ -71,11 +71,7 @@ fn npy_of_one_dimension_is_one_row() {
 fn safetensors_files_of_every_type() {
     use safetensors::Dtype as Stored;
     let folder = Folder::new();
-    let types = [
-        (Dtype::F32, Stored::F32),
-        (Dtype::F16, Stored::F16),
-        (Dtype::Bf16, Stored::BF16),
-    ];
+    let types = [(Dtype::F32, Stored::F32), (Dtype::F16, Stored::F16), (Dtype::Bf16, Stored::BF16)];
     for (dtype, stored) in types {
         let elements = Pattern::Nans.fill(dtype, ROWS, N, 2);
         let data = bytes(&elements, dtype);
@@ -86,11 +82,7 @@ fn safetensors_files_of_every_type() {
         let two = safetensors::serialize([("a", odd), ("head:logits", rows)], None).unwrap();
         let one = folder.write("one.safetensors", &one);
         let two = folder.write("two.safetensors", &two);
-        for input in [
-            one.clone(),
-            format!("{one}:head:logits"),
-            format!("{two}:head:logits"),
-        ] {
+        for input in [one.clone(), format!("{one}:head:logits"), format!("{two}:head:logits")] {
             let answer = select(&input, &format!("--top-k {K} --format json --check"));
             assert_right(answer, &elements, dtype, N, true);
         }
@@ -160,14 +152,15 @@ fn check_says_how_many_rows_are_right() {
 fn the_emulator_runs_the_code_of_the_gpu() {
     let run = topk(
         "select --input random:3 --batch 2 --vocab 300 --top-k 20 --device emulator --check \
-         --explain --stage2-impl tiles --stage1-warps 2",
+         --impl stream --explain --stage2-impl tiles --stage1-warps 2",
     );
     for words in [
         "check: ok (2 rows)",
         "backend stream",
         "emulator",
-        "stage2_tiles_f32",
+        "merge_tiles_f32",
         "stage1_warps: 2",
+        "stage2_impl: tiles, set by the caller",
     ] {
         assert!(run.stderr.contains(words), "no {words:?} in {}", run.stderr);
     }
@@ -180,17 +173,11 @@ fn a_flag_comes_before_the_environment() {
         "select --input random:3 --batch 1 --vocab 300 --top-k 2 --explain --device emulator";
     let with = |args: &str| {
         let mut command = command(&args.split_whitespace().collect::<Vec<_>>());
-        command
-            .env("AIKF_STAGE1_WARPS", "4")
-            .env("AIKF_TOPK_IMPL", "cpu");
+        command.env("AIKF_STAGE1_WARPS", "4").env("AIKF_TOPK_IMPL", "cpu");
         run(command)
     };
     let environment = with(args);
-    assert!(
-        environment.stderr.contains("backend cpu"),
-        "{}",
-        environment.stderr
-    );
+    assert!(environment.stderr.contains("backend cpu"), "{}", environment.stderr);
     let flags = with(&format!("{args} --impl stream --stage1-warps 2"));
     assert!(flags.stderr.contains("stage1_warps: 2"), "{}", flags.stderr);
     flags.ok();
@@ -198,16 +185,10 @@ fn a_flag_comes_before_the_environment() {
 
 #[test]
 fn an_unknown_variable_is_a_warning() {
-    let mut command = command(&[
-        "select", "--input", "random:3", "--batch", "1", "--vocab", "9",
-    ]);
+    let mut command = command(&["select", "--input", "random:3", "--batch", "1", "--vocab", "9"]);
     command.args(["--top-k", "2"]).env("AIKF_STAGE1_WARP", "4");
     let run = run(command);
-    let warnings: Vec<&str> = run
-        .stderr
-        .lines()
-        .filter(|l| l.starts_with("warning: "))
-        .collect();
+    let warnings: Vec<&str> = run.stderr.lines().filter(|l| l.starts_with("warning: ")).collect();
     assert_eq!(warnings.len(), 1, "{}", run.stderr);
     assert!(warnings[0].contains("AIKF_STAGE1_WARP "));
     assert!(warnings[0].contains("AIKF_STAGE1_WARPS?"));
@@ -222,16 +203,10 @@ fn no_rows_give_no_answer() {
 
 #[test]
 fn a_reader_that_has_enough_is_no_error() {
-    let args = [
-        "select", "--input", "random:1", "--batch", "40", "--vocab", "5000",
-    ];
+    let args = ["select", "--input", "random:1", "--batch", "40", "--vocab", "5000"];
     let mut command = command(&args);
     command.args(["--top-k", "5000", "--format", "csv", "--impl", "cpu"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut start = [0; 16];
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
     // The pipe is closed now, with megabytes still to come.

@@ -37,11 +37,7 @@ impl<T> DeviceSlice<'_, T> {
     /// # Safety
     /// The address is that of `len` live elements, aligned for their type, for the lifetime.
     pub unsafe fn from_raw(address: u64, len: usize) -> Self {
-        DeviceSlice {
-            address: DevicePtr(address),
-            len,
-            owner: PhantomData,
-        }
+        DeviceSlice { address: DevicePtr(address), len, owner: PhantomData }
     }
 
     /// Elements.
@@ -62,11 +58,7 @@ impl<T> DeviceSliceMut<'_, T> {
     /// The address is that of `len` live elements that nobody else uses, aligned for their type,
     /// for the lifetime.
     pub unsafe fn from_raw(address: u64, len: usize) -> Self {
-        DeviceSliceMut {
-            address: DevicePtr(address),
-            len,
-            owner: PhantomData,
-        }
+        DeviceSliceMut { address: DevicePtr(address), len, owner: PhantomData }
     }
 
     /// Elements.
@@ -86,10 +78,7 @@ impl StreamRef<'_> {
     /// # Safety
     /// The stream is live for the lifetime.
     pub unsafe fn from_raw(stream: *mut c_void) -> Self {
-        StreamRef {
-            raw: Stream(stream),
-            owner: PhantomData,
-        }
+        StreamRef { raw: Stream(stream), owner: PhantomData }
     }
 
     pub(crate) fn raw(&self) -> Stream {
@@ -110,13 +99,21 @@ mod from_cust {
             impl<'a> From<&'a DeviceBuffer<$stored>> for DeviceSlice<'a, $element> {
                 fn from(buffer: &'a DeviceBuffer<$stored>) -> Self {
                     let address = buffer.as_device_ptr().as_raw();
-                    DeviceSlice { address: DevicePtr(address), len: buffer.len(), owner: PhantomData }
+                    DeviceSlice {
+                        address: DevicePtr(address),
+                        len: buffer.len(),
+                        owner: PhantomData,
+                    }
                 }
             }
             impl<'a> From<&'a mut DeviceBuffer<$stored>> for DeviceSliceMut<'a, $element> {
                 fn from(buffer: &'a mut DeviceBuffer<$stored>) -> Self {
                     let address = buffer.as_device_ptr().as_raw();
-                    DeviceSliceMut { address: DevicePtr(address), len: buffer.len(), owner: PhantomData }
+                    DeviceSliceMut {
+                        address: DevicePtr(address),
+                        len: buffer.len(),
+                        owner: PhantomData,
+                    }
                 }
             }
         )* };
@@ -126,14 +123,12 @@ mod from_cust {
         f16, u16;
         bf16, u16;
         u32, u32;
+        i64, i64;
     }
 
     impl<'a> From<&'a cust::stream::Stream> for StreamRef<'a> {
         fn from(stream: &'a cust::stream::Stream) -> Self {
-            StreamRef {
-                raw: Stream(stream.as_inner().cast()),
-                owner: PhantomData,
-            }
+            StreamRef { raw: Stream(stream.as_inner().cast()), owner: PhantomData }
         }
     }
 }

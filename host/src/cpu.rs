@@ -17,35 +17,35 @@ use rayon::prelude::*;
 
 use crate::element::Element;
 use crate::problem::Problem;
+use crate::rows::Rows;
 
 /// Elements compared together before any is looked at.
 const BLOCK: usize = 64;
 /// The shortest segment worth another core.
 const SEGMENT_ELEMENTS_MIN: usize = 32 * 1024;
 
-/// Values and indices `[rows, k]`, best first.
-pub(crate) fn select<T: Element>(x: &[T], problem: &Problem) -> (Vec<T>, Vec<u32>) {
-    let Problem {
-        rows,
-        n,
-        row_stride,
-        k,
-        ..
-    } = *problem;
-    let best: Vec<Vec<u64>> = (0..rows)
-        .into_par_iter()
-        .map(|row| select_row(&x[row * row_stride..][..n], rows, k, problem.flip()))
-        .collect();
-    let indices: Vec<u32> = best.iter().flatten().map(|&item| index_of(item)).collect();
-    let value = |(at, &index): (usize, &u32)| x[at / k * row_stride + index as usize];
-    (indices.iter().enumerate().map(value).collect(), indices)
+/// Values and indices `[rows, k]`, best first; filled up where a row has fewer.
+pub(crate) fn select<T: Element>(rows: &Rows<'_, T>, problem: &Problem) -> (Vec<T>, Vec<u32>) {
+    let (k, count) = (problem.k, rows.rows);
+    let (filler, none) = (T::filler(problem.largest), u32::MAX);
+    let (mut values, mut indices) = (vec![filler; count * k], vec![none; count * k]);
+    let places = values.par_chunks_mut(k).zip(indices.par_chunks_mut(k));
+    places.enumerate().for_each(|(number, (values, indices))| {
+        let row = rows.row(number);
+        let best = select_row(row, count, k, problem.flip());
+        for ((value, index), item) in values.iter_mut().zip(indices).zip(best) {
+            *index = index_of(item);
+            *value = row[*index as usize];
+        }
+    });
+    (values, indices)
 }
 
 /// The best `k` of a row, best first.
 fn select_row<T: Element>(row: &[T], rows: usize, k: usize, flip: Flip) -> Vec<u64> {
     let wanted = rayon::current_num_threads().div_ceil(rows.max(1));
     let segments = wanted.min(row.len().div_ceil(SEGMENT_ELEMENTS_MIN)).max(1);
-    let length = row.len().div_ceil(segments);
+    let length = row.len().div_ceil(segments).max(1);
     let mut best: Vec<u64> = row
         .par_chunks(length)
         .enumerate()

@@ -66,15 +66,7 @@ impl Gpu {
         })?;
         let context = device::primary_context_retain(device)?;
         let kernels = Mutex::default();
-        let gpu = Gpu {
-            inner: Arc::new(Inner {
-                device,
-                context,
-                ptx,
-                limits,
-                kernels,
-            }),
-        };
+        let gpu = Gpu { inner: Arc::new(Inner { device, context, ptx, limits, kernels }) };
         gpu.make_current()?;
         Ok(gpu)
     }
@@ -97,11 +89,7 @@ impl Gpu {
     /// A kernel that may have this much dynamic shared memory.
     pub(crate) fn function(&self, symbol: &str, shared_bytes: u32) -> Result<Function, Error> {
         self.make_current()?;
-        let mut kernels = self
-            .inner
-            .kernels
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut kernels = self.inner.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         let kernel = match kernels.entry(symbol.to_string()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(load(self.inner.ptx, symbol)?),
@@ -129,11 +117,7 @@ fn load(ptx: &str, symbol: &str) -> Result<Kernel, Error> {
         // SAFETY: loaded above, and nothing uses it.
         let _ = unsafe { module::module_unload(module) };
     })?;
-    Ok(Kernel {
-        module,
-        function,
-        shared_bytes: SHARED_BYTES_UNASKED,
-    })
+    Ok(Kernel { module, function, shared_bytes: SHARED_BYTES_UNASKED })
 }
 
 /// The PTX of one kernel: what stands before the first, then the kernel itself. Kernels call
@@ -151,10 +135,7 @@ impl Drop for Inner {
         // Nothing can be done about a driver that refuses to close.
         // SAFETY: retained in `open` and not released since.
         let current = unsafe { device::ctx_set_current(self.context) };
-        let kernels = self
-            .kernels
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let kernels = self.kernels.get_mut().unwrap_or_else(PoisonError::into_inner);
         for kernel in kernels.values().filter(|_| current.is_ok()) {
             // SAFETY: the last user of the module is gone with the last clone.
             let _ = unsafe { module::module_unload(kernel.module) };
@@ -207,42 +188,18 @@ impl DeviceMemory {
     /// `bytes` bytes, uninitialised; none at all for 0.
     pub(crate) fn new(gpu: &Gpu, bytes: usize) -> Result<DeviceMemory, Error> {
         gpu.make_current()?;
-        let address = if bytes == 0 {
-            DevicePtr::NULL
-        } else {
-            memory::mem_alloc(bytes)?
-        };
-        Ok(DeviceMemory {
-            gpu: gpu.clone(),
-            address,
-            bytes,
-        })
+        let address = if bytes == 0 { DevicePtr::NULL } else { memory::mem_alloc(bytes)? };
+        Ok(DeviceMemory { gpu: gpu.clone(), address, bytes })
     }
 
     pub(crate) fn address(&self) -> DevicePtr {
         self.address
     }
 
-    /// Clears the bytes from `offset` on; done when it returns.
-    pub(crate) fn clear_from(&self, offset: usize, stream: &OwnStream) -> Result<(), Error> {
-        let bytes = self.bytes.saturating_sub(offset);
-        if bytes > 0 {
-            let address = self.address.byte_add(offset);
-            // SAFETY: so many bytes are left behind the offset; the stream is waited for below.
-            unsafe { memory::memset_d8_async(address, 0, bytes, stream.stream) }?;
-            stream.synchronize()?;
-        }
-        Ok(())
-    }
-
     /// Copies from the host, behind what is on the stream; done when it returns.
     pub(crate) fn upload<T: Pod>(&self, data: &[T], stream: &OwnStream) -> Result<(), Error> {
         let bytes = size_of_val(data);
-        assert!(
-            bytes <= self.bytes,
-            "upload of {bytes} bytes into {}",
-            self.bytes
-        );
+        assert!(bytes <= self.bytes, "upload of {bytes} bytes into {}", self.bytes);
         if bytes == 0 {
             return Ok(());
         }
@@ -260,14 +217,10 @@ impl DeviceMemory {
     ) -> Result<Vec<T>, Error> {
         let mut data = vec![T::zeroed(); count];
         let bytes = size_of_val(data.as_slice());
-        assert!(
-            bytes <= self.bytes,
-            "download of {bytes} bytes from {}",
-            self.bytes
-        );
+        assert!(bytes <= self.bytes, "download of {bytes} bytes from {}", self.bytes);
         if bytes > 0 {
             let to = data.as_mut_ptr().cast::<c_void>();
-            // SAFETY: both sides have `bytes` bytes, and live until the stream was waited for below.
+            // SAFETY: both sides have `bytes` bytes, and live until the stream is waited for below.
             unsafe { memory::memcpy_dtoh_async(to, self.address, bytes, stream.stream) }?;
             stream.synchronize()?;
         }
@@ -285,6 +238,23 @@ impl Drop for DeviceMemory {
     }
 }
 
+/// Clears device memory; done when it returns.
+///
+/// # Safety
+/// `bytes` bytes at `address` are live, and nothing else touches them meanwhile.
+pub(crate) unsafe fn clear(
+    address: DevicePtr,
+    bytes: usize,
+    stream: &OwnStream,
+) -> Result<(), Error> {
+    if bytes > 0 {
+        // SAFETY: the caller vouches for the memory; the stream is waited for below.
+        unsafe { memory::memset_d8_async(address, 0, bytes, stream.stream) }?;
+        stream.synchronize()?;
+    }
+    Ok(())
+}
+
 /// A stream that is destroyed when it goes.
 #[derive(Debug)]
 pub(crate) struct OwnStream {
@@ -295,10 +265,7 @@ pub(crate) struct OwnStream {
 impl OwnStream {
     pub(crate) fn new(gpu: &Gpu) -> Result<OwnStream, Error> {
         gpu.make_current()?;
-        Ok(OwnStream {
-            gpu: gpu.clone(),
-            stream: stream::stream_create()?,
-        })
+        Ok(OwnStream { gpu: gpu.clone(), stream: stream::stream_create()? })
     }
 
     pub(crate) fn synchronize(&self) -> Result<(), Error> {
@@ -326,12 +293,7 @@ mod tests {
         for (arch, ptx) in PTX {
             for kernel in kernels_gpu::variants::KERNELS {
                 let text = carve(ptx, kernel.name).expect("it is in the PTX");
-                assert_eq!(
-                    text.matches(".visible .entry").count(),
-                    1,
-                    "{} sm_{arch}",
-                    kernel.name
-                );
+                assert_eq!(text.matches(".visible .entry").count(), 1, "{} sm_{arch}", kernel.name);
                 assert!(text.contains(&format!(".target sm_{arch}")) && text.ends_with("}\n"));
             }
         }

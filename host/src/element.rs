@@ -1,7 +1,7 @@
 //! The element types of rows.
 use half::{bf16, f16};
 use kernels_gpu::order;
-use kernels_gpu::params::Dtype;
+use kernels_gpu::params::{Dtype, Index};
 
 mod sealed {
     pub trait Sealed {}
@@ -18,6 +18,10 @@ pub trait Element: sealed::Sealed + bytemuck::Pod + Send + Sync + std::fmt::Debu
 
     /// The value as `f32`, exactly.
     fn to_f32(self) -> f32;
+
+    /// What stands in places for which a row has no element: the worst there is but for NaN.
+    #[doc(hidden)]
+    fn filler(largest: bool) -> Self;
 
     /// The key that sorts as the contract says, the greatest last.
     #[doc(hidden)]
@@ -37,6 +41,9 @@ macro_rules! elements {
                 let $x = self;
                 $raised
             }
+            fn filler(largest: bool) -> Self {
+                if largest { <$type>::NEG_INFINITY } else { <$type>::INFINITY }
+            }
             #[inline]
             fn to_f32(self) -> f32 {
                 let $x = self;
@@ -49,4 +56,20 @@ elements! {
     f32, F32, |x| x.to_bits(), x;
     f16, F16, |x| u32::from(x.to_bits()) << 16, half::f16::to_f32(x);
     bf16, Bf16, |x| u32::from(x.to_bits()) << 16, half::bf16::to_f32(x);
+}
+
+/// A type of indices in a GPU's memory: `u32`, or `i64` as PyTorch has them.
+pub trait IndexType: sealed::Sealed + bytemuck::Pod + Send + Sync {
+    /// The type's name.
+    #[doc(hidden)]
+    const INDEX: Index;
+}
+
+impl sealed::Sealed for u32 {}
+impl IndexType for u32 {
+    const INDEX: Index = Index::U32;
+}
+impl sealed::Sealed for i64 {}
+impl IndexType for i64 {
+    const INDEX: Index = Index::I64;
 }

@@ -3,6 +3,8 @@ use std::fmt;
 
 use cuda_loader::DriverError;
 
+use crate::knobs::{Knob, Origin};
+
 /// Why a call could not be done. Nothing was launched or allocated when validation fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,20 +13,23 @@ pub enum Error {
     #[error("{}", join(.0))]
     Problem(Vec<Violation>),
     /// A setting has a value that it cannot have.
-    #[error("{name}={value} ({origin}) is not legal: {legal}")]
+    #[error("{name}={value} ({}) is not legal: {legal}", origin.name())]
     Setting {
-        /// The setting: a variable, a flag or a builder call.
-        name: String,
+        /// The setting as whoever set it knows it: the variable, or the knob's key for a call.
+        name: &'static str,
+        /// The knob, where it is one.
+        knob: Option<Knob>,
         /// What it was set to.
         value: String,
         /// Where that came from.
-        origin: &'static str,
+        origin: Origin,
         /// What it may be.
         legal: String,
     },
     /// A right problem that this backend cannot do on this device.
     #[error(
-        "backend {backend} cannot do this: {what} is {actual}, the limit on {device} is {limit}; {advice}"
+        "backend {backend} cannot do this: {what} is {actual}, the limit on {device} is {limit}; \
+         {advice}"
     )]
     Unsupported {
         /// The backend that was asked for.
@@ -58,6 +63,14 @@ pub enum Error {
         /// Why it is not there, and what would help.
         reason: String,
     },
+    /// What was asked for needs a GPU, and the runtime has none, or the plan uses none.
+    #[error("no GPU for {purpose}: {reason}")]
+    NoGpu {
+        /// What needs one.
+        purpose: String,
+        /// Why there is none, and what would help.
+        reason: String,
+    },
     /// The CUDA driver refused a call.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -67,7 +80,7 @@ impl Error {
     /// Whether the reason is that a demanded device or driver is missing.
     pub fn is_missing_device(&self) -> bool {
         match self {
-            Error::NoDevice { .. } => true,
+            Error::NoDevice { .. } | Error::NoGpu { .. } => true,
             Error::Driver(error) => error.is_no_driver() || error.is_no_device(),
             _ => false,
         }
@@ -92,9 +105,5 @@ impl fmt::Display for Violation {
 }
 
 fn join(violations: &[Violation]) -> String {
-    violations
-        .iter()
-        .map(Violation::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
 }

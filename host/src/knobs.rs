@@ -32,6 +32,17 @@ impl Legal {
             Legal::Numbers(numbers) => text.parse().ok().filter(|v| numbers.contains(v)),
         }
     }
+
+    /// A legal value as one would write it: the word, where it is the place of one.
+    pub fn show(self, value: u32) -> String {
+        match self {
+            Legal::Words(words) => match words.get(value as usize) {
+                Some(word) => word.to_string(),
+                None => value.to_string(),
+            },
+            _ => value.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Legal {
@@ -111,7 +122,8 @@ macro_rules! knobs {
 
 knobs! {
     /// `streaming`: 16-byte vectors that a warp reads at once.
-    StreamingBlockN = "streaming_block_n", "AIKF_STREAMING_BLOCK_N", Legal::Numbers(&[64, 128, 256]),
+    StreamingBlockN = "streaming_block_n", "AIKF_STREAMING_BLOCK_N",
+        Legal::Numbers(&[64, 128, 256]),
         "up to 256 where a multiprocessor has one row, else up to 128; less for short rows";
     /// `streaming`: warps in a block.
     StreamingWarps = "streaming_warps", "AIKF_STREAMING_WARPS", Legal::Numbers(&[4, 8, 16, 32]),
@@ -119,8 +131,8 @@ knobs! {
     /// `stream`, `singlepass`: warps in a block that reads rows.
     Stage1Warps = "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
         "16, fewer for short rows";
-    /// `stream`, `singlepass`: 16-byte loads that a lane keeps in flight. Rounded down to 1, 2, 4 or
-    /// 8; with 32 warps it is 1.
+    /// `stream`, `singlepass`: 16-byte loads that a lane keeps in flight. Rounded down to 1, 2, 4
+    /// or 8; with 32 warps it is 1.
     Stage1Stages = "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8),
         "such that a row has about 16 pieces, up to 8";
     /// `stream`, `singlepass`: wanted blocks over all rows.
@@ -164,9 +176,13 @@ impl Knobs {
     pub fn set(&mut self, knob: Knob, text: &str, origin: Origin) -> Result<(), Error> {
         let spec = knob.spec();
         let value = spec.legal.parse(text).ok_or_else(|| Error::Setting {
-            name: spec.variable.to_string(),
+            name: match origin {
+                Origin::Environment => spec.variable,
+                _ => spec.key,
+            },
+            knob: Some(knob),
             value: text.to_string(),
-            origin: origin.name(),
+            origin,
             legal: format!("it must be {}", spec.legal),
         })?;
         self.values[knob as usize] = Some((value, origin));
@@ -190,5 +206,42 @@ impl Knobs {
             *mine = mine.or(*theirs);
         }
         merged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_value_reads_back() {
+        let values = |legal| match legal {
+            Legal::PowerOfTwo(least, most) => vec![least, most],
+            Legal::Range(least, most) => vec![least, most],
+            Legal::Numbers(numbers) => numbers.to_vec(),
+            Legal::Words(words) => (0..words.len() as u32).collect(),
+        };
+        for KnobSpec { key, legal, .. } in KNOBS {
+            for value in values(*legal) {
+                assert_eq!(legal.parse(&legal.show(value)), Some(value), "{key}");
+            }
+        }
+        assert_eq!(Knob::Stage2Impl.spec().legal.show(1), "tiles");
+        assert_eq!(Knob::Stage2Tile.spec().legal.show(64), "64");
+    }
+
+    #[test]
+    fn an_illegal_value_is_named_as_its_setter_knows_it() {
+        let text = |origin| {
+            let error = Knobs::default().set(Knob::Stage1Warps, "3", origin);
+            error.unwrap_err().to_string()
+        };
+        assert_eq!(
+            text(Origin::Builder),
+            "stage1_warps=3 (set by the caller) is not legal: \
+             it must be a power of two from 1 to 32"
+        );
+        let named = "AIKF_STAGE1_WARPS=3 (from the environment) is not legal: ";
+        assert!(text(Origin::Environment).starts_with(named));
     }
 }

@@ -6,58 +6,22 @@ use cuda_loader::{DevicePtr, DriverError, Function, Stream};
 
 use crate::device::Gpu;
 use crate::error::Error;
-use crate::plan::{Launch, SelectPlan};
+use crate::plan::{Argument, GpuPlan, Launch, Step};
 
-/// A launch whose kernel was found and whose shape was checked against it.
-#[derive(Clone, Copy, Debug)]
-struct Prepared {
+/// The most arguments that a kernel has.
+const ARGUMENTS_MAX: usize = 8;
+
+/// A step whose kernel was found and may have its shared memory.
+#[derive(Debug)]
+struct PreparedStep {
     function: Function,
-    grid: u32,
-    block: u32,
-    shared_bytes: u32,
-}
-
-impl Prepared {
-    fn new(gpu: &Gpu, launch: &Launch) -> Result<Prepared, Error> {
-        let Launch {
-            symbol,
-            grid,
-            block,
-            shared_bytes,
-        } = launch;
-        let function = gpu.function(symbol, *shared_bytes)?;
-        Ok(Prepared {
-            function,
-            grid: *grid,
-            block: *block,
-            shared_bytes: *shared_bytes,
-        })
-    }
-
-    /// # Safety
-    /// As for [`launch_kernel`].
-    unsafe fn enqueue(
-        &self,
-        stream: Stream,
-        arguments: &[*const c_void],
-    ) -> Result<(), DriverError> {
-        let config = LaunchConfig {
-            grid: [self.grid, 1, 1],
-            block: [self.block, 1, 1],
-            shared_bytes: self.shared_bytes,
-            stream,
-        };
-        // SAFETY: the caller's duty, unchanged.
-        unsafe { launch_kernel(self.function, &config, arguments) }
-    }
+    step: Step,
 }
 
 /// The launches of a plan, ready.
 #[derive(Debug)]
-pub(crate) struct PreparedSelect {
-    plan: SelectPlan,
-    select: Prepared,
-    merge: Option<Prepared>,
+pub(crate) struct PreparedLaunches {
+    steps: Vec<PreparedStep>,
 }
 
 /// The device addresses of one call.
@@ -65,6 +29,8 @@ pub(crate) struct PreparedSelect {
 pub(crate) struct Buffers {
     /// The rows.
     pub input: DevicePtr,
+    /// Their lengths, or null.
+    pub lengths: DevicePtr,
     /// `[rows, k]` elements.
     pub values: DevicePtr,
     /// `[rows, k]` indices.
@@ -73,26 +39,22 @@ pub(crate) struct Buffers {
     pub workspace: DevicePtr,
 }
 
-impl PreparedSelect {
-    pub(crate) fn new(gpu: &Gpu, plan: &SelectPlan) -> Result<PreparedSelect, Error> {
-        let select = Prepared::new(gpu, &plan.select)?;
-        let merge = plan
-            .merge
-            .as_ref()
-            .map(|(launch, _)| Prepared::new(gpu, launch))
-            .transpose()?;
-        Ok(PreparedSelect {
-            plan: plan.clone(),
-            select,
-            merge,
-        })
+impl PreparedLaunches {
+    pub(crate) fn new(gpu: &Gpu, plan: &GpuPlan) -> Result<PreparedLaunches, Error> {
+        let prepare = |step: &Step| {
+            assert!(step.arguments.len() <= ARGUMENTS_MAX, "{}", step.launch);
+            let function = gpu.function(&step.launch.symbol, step.launch.shared_bytes)?;
+            Ok(PreparedStep { function, step: step.clone() })
+        };
+        let steps = plan.steps.iter().map(prepare).collect::<Result<_, Error>>()?;
+        Ok(PreparedLaunches { steps })
     }
 
-    /// Enqueues the plan's one or two launches.
+    /// Enqueues the plan's launches.
     ///
     /// # Safety
     /// - *in bounds*: the addresses point to as much memory as the plan's problem and workspace
-    ///   need, aligned for their types; the workspace's tickets are zero;
+    ///   need, aligned for their types; the workspace's zeroed part is zero;
     /// - they stay allocated, and nothing else touches what is written, until the stream has passed
     ///   this call;
     /// - `stream` is live and of the GPU that this was prepared for.
@@ -101,42 +63,54 @@ impl PreparedSelect {
         buffers: &Buffers,
         stream: Stream,
     ) -> Result<(), DriverError> {
-        let Buffers {
-            input,
-            values,
-            indices,
-            workspace: candidates,
-        } = buffers;
-        let counts = candidates.byte_add(self.plan.workspace.counts_offset());
-        let tickets = candidates.byte_add(self.plan.workspace.tickets_offset());
-        let arguments = [
-            address(input),
-            address(candidates),
-            address(&counts),
-            address(&tickets),
-            address(values),
-            address(indices),
-            address(&self.plan.select_params),
-        ];
-        // SAFETY: these are the parameters of `select` by `variants`; the plan keeps its launch
-        // contract, and the caller vouches for the buffers.
-        unsafe { self.select.enqueue(stream, &arguments) }?;
-        let (Some(merge), Some((_, params))) = (&self.merge, &self.plan.merge) else {
-            return Ok(());
-        };
-        let arguments = [
-            address(input),
-            address(candidates),
-            address(&counts),
-            address(values),
-            address(indices),
-            address(params),
-        ];
-        // SAFETY: as above, for `merge`.
-        unsafe { merge.enqueue(stream, &arguments) }
+        // SAFETY: the caller's duty, unchanged.
+        self.steps.iter().try_for_each(|step| unsafe { step.enqueue(buffers, stream) })
     }
 }
 
-fn address<T>(value: &T) -> *const c_void {
+impl PreparedStep {
+    /// # Safety
+    /// As for [`PreparedLaunches::enqueue`].
+    unsafe fn enqueue(&self, buffers: &Buffers, stream: Stream) -> Result<(), DriverError> {
+        let Launch { grid, block, shared_bytes, .. } = self.step.launch;
+        let config =
+            LaunchConfig { grid: [grid, 1, 1], block: [block, 1, 1], shared_bytes, stream };
+        // Addresses that a call knows, kept where the driver can read them.
+        let mut addresses = [DevicePtr::NULL; ARGUMENTS_MAX];
+        for (address, argument) in addresses.iter_mut().zip(&self.step.arguments) {
+            *address = buffers.address(argument);
+        }
+        let mut arguments = [std::ptr::null(); ARGUMENTS_MAX];
+        for (at, argument) in self.step.arguments.iter().enumerate() {
+            arguments[at] = match argument {
+                Argument::Select(params) => pointer(params),
+                Argument::Merge(params) => pointer(params),
+                Argument::Radix(params) => pointer(params),
+                Argument::Runs(params) => pointer(params),
+                _ => pointer(&addresses[at]),
+            };
+        }
+        let arguments = &arguments[..self.step.arguments.len()];
+        // SAFETY: the planner lists the kernel's parameters as `variants` declares them and keeps
+        // its launch contract (checked: the emulator's tests); the caller vouches for the buffers.
+        unsafe { launch_kernel(self.function, &config, arguments) }
+    }
+}
+
+impl Buffers {
+    /// The address that an argument stands for; null for scalars.
+    fn address(&self, argument: &Argument) -> DevicePtr {
+        match argument {
+            Argument::Input => self.input,
+            Argument::Lengths => self.lengths,
+            Argument::Values => self.values,
+            Argument::Indices => self.indices,
+            Argument::Workspace(offset) => self.workspace.byte_add(*offset),
+            _ => DevicePtr::NULL,
+        }
+    }
+}
+
+fn pointer<T>(value: &T) -> *const c_void {
     std::ptr::from_ref(value).cast()
 }

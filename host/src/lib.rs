@@ -38,9 +38,11 @@
 //! ```no_run
 //! # use std::ffi::c_void;
 //! # use aikf_topk::{Error, PreparedTopK};
-//! # fn f(topk: &mut PreparedTopK<half::f16>, x: u64, v: u64, i: u64, stream: *mut c_void) -> Result<(), Error> {
+//! # type Topk = PreparedTopK<half::f16>;
+//! # fn f(topk: &mut Topk, x: u64, v: u64, i: u64, stream: *mut c_void) -> Result<(), Error> {
 //! // SAFETY: `x`, `v` and `i` are live device addresses with room for the problem.
-//! unsafe { topk.enqueue_raw(x, v, i, stream) }
+//! let call = RawCall { input: x, lengths: None, values: v, indices: i };
+//! unsafe { topk.enqueue_raw(call, stream) }
 //! # }
 //! ```
 //!
@@ -75,7 +77,9 @@ mod error;
 mod knobs;
 mod launch;
 mod plan;
+mod prepared;
 mod problem;
+mod rows;
 mod runtime;
 mod settings;
 mod topk;
@@ -83,14 +87,16 @@ mod topk;
 pub use buffers::{DeviceSlice, DeviceSliceMut, StreamRef};
 pub use cuda_loader::DriverError;
 pub use device::{Gpu, gpu_count, kernel_provenance};
-pub use element::Element;
+pub use element::{Element, IndexType};
 pub use error::{Error, Violation};
-pub use kernels_gpu::params::Dtype;
+pub use kernels_gpu::params::{Dtype, Index};
 pub use knobs::{KNOBS, Knob, KnobSpec, Knobs, Legal, Origin};
-pub use plan::{DeviceLimits, Launch, Plan, SelectPlan, Work, Workspace};
+pub use plan::{Argument, DeviceLimits, GpuPlan, Launch, Plan, Step, Work, Workspace};
+pub use prepared::{PreparedTopK, RawCall};
 pub use problem::{Problem, ROW_ELEMENTS_MAX};
+pub use rows::{Rows, Selection};
 pub use runtime::Runtime;
 pub use settings::{
     BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, DeviceChoice, Settings, unknown_variables,
 };
-pub use topk::{PreparedTopK, Rows, Selection, TopK};
+pub use topk::TopK;

@@ -1,5 +1,5 @@
 //! What is asked: rows, their length, how many of the best, which end.
-use kernels_gpu::params::{Dtype, Flip};
+use kernels_gpu::params::{Dtype, Flip, Index};
 
 use crate::error::{Error, Violation};
 
@@ -21,19 +21,14 @@ pub struct Problem {
     pub k: usize,
     /// The greatest, or the smallest.
     pub largest: bool,
+    /// The indices' type.
+    pub index: Index,
 }
 
 impl Problem {
     /// The greatest `k` of each of `rows` rows of `n` elements that follow one another.
     pub fn new(dtype: Dtype, rows: usize, n: usize, k: usize) -> Problem {
-        Problem {
-            dtype,
-            rows,
-            n,
-            row_stride: n,
-            k,
-            largest: true,
-        }
+        Problem { dtype, rows, n, row_stride: n, k, largest: true, index: Index::U32 }
     }
 
     /// Checks every rule and reports all that are broken.
@@ -44,59 +39,18 @@ impl Problem {
         let mut broken = vec![];
         let mut rule = |field, value: usize, holds: bool, rule: String| {
             if !holds {
-                broken.push(Violation {
-                    field,
-                    value: value as u64,
-                    rule,
-                });
+                broken.push(Violation { field, value: value as u64, rule });
             }
         };
-        let Problem {
-            rows,
-            n,
-            row_stride,
-            k,
-            ..
-        } = *self;
-        rule(
-            "k",
-            k,
-            k >= 1,
-            format!("at least 1 element must be wanted; a row has n = {n}"),
-        );
-        rule(
-            "k",
-            k,
-            k <= n,
-            format!("a row has only n = {n} elements; ask for at most {n}"),
-        );
-        rule(
-            "n",
-            n,
-            n <= ROW_ELEMENTS_MAX,
-            format!("at most {ROW_ELEMENTS_MAX}; split the row"),
-        );
-        rule(
-            "row_stride",
-            row_stride,
-            row_stride >= n,
-            format!("at least n = {n}"),
-        );
-        let bytes = rows
-            .checked_mul(row_stride)
-            .and_then(|e| e.checked_mul(self.dtype.bytes()));
+        let Problem { rows, n, row_stride, k, .. } = *self;
+        rule("k", k, k >= 1, format!("at least 1 element must be wanted; a row has n = {n}"));
+        rule("k", k, k <= n, format!("a row has only n = {n} elements; ask for at most {n}"));
+        rule("n", n, n <= ROW_ELEMENTS_MAX, format!("at most {ROW_ELEMENTS_MAX}; split the row"));
+        rule("row_stride", row_stride, row_stride >= n, format!("at least n = {n}"));
+        let bytes = rows.checked_mul(row_stride).and_then(|e| e.checked_mul(self.dtype.bytes()));
         let fits = bytes.is_some_and(|b| b <= isize::MAX as usize);
-        rule(
-            "rows",
-            rows,
-            fits,
-            format!("rows * row_stride = {rows} * {row_stride} overflows"),
-        );
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Problem(broken))
-        }
+        rule("rows", rows, fits, format!("rows * row_stride = {rows} * {row_stride} overflows"));
+        if broken.is_empty() { Ok(()) } else { Err(Error::Problem(broken)) }
     }
 
     /// Elements of the input, from the first row's first to the last row's last.
@@ -113,11 +67,7 @@ impl Problem {
     }
 
     pub(crate) fn flip(&self) -> Flip {
-        if self.largest {
-            Flip::LARGEST
-        } else {
-            Flip::SMALLEST
-        }
+        if self.largest { Flip::LARGEST } else { Flip::SMALLEST }
     }
 }
 
@@ -127,29 +77,17 @@ mod tests {
 
     #[test]
     fn every_broken_rule_is_named_with_its_numbers() {
-        let problem = Problem {
-            row_stride: 3,
-            ..Problem::new(Dtype::F32, 2, 5, 9)
-        };
+        let problem = Problem { row_stride: 3, ..Problem::new(Dtype::F32, 2, 5, 9) };
         let text = problem.validate().unwrap_err().to_string();
         assert_eq!(
             text,
-            "k = 9: a row has only n = 5 elements; ask for at most 5; row_stride = 3: at least n = 5"
+            "k = 9: a row has only n = 5 elements; ask for at most 5; \
+             row_stride = 3: at least n = 5"
         );
-        let text = Problem::new(Dtype::F32, 1, 7, 0)
-            .validate()
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            text,
-            "k = 0: at least 1 element must be wanted; a row has n = 7"
-        );
+        let text = Problem::new(Dtype::F32, 1, 7, 0).validate().unwrap_err().to_string();
+        assert_eq!(text, "k = 0: at least 1 element must be wanted; a row has n = 7");
         assert!(Problem::new(Dtype::F32, 1, 1 << 31, 1).validate().is_err());
-        assert!(
-            Problem::new(Dtype::F32, usize::MAX, 8, 1)
-                .validate()
-                .is_err()
-        );
+        assert!(Problem::new(Dtype::F32, usize::MAX, 8, 1).validate().is_err());
         assert!(Problem::new(Dtype::F32, 0, 8, 8).validate().is_ok());
     }
 }

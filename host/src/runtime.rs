@@ -33,10 +33,9 @@ impl Runtime {
 
     fn with_settings(device: DeviceChoice, settings: Settings) -> Result<Runtime, Error> {
         let demanded = |error: Error| match error {
-            error if error.is_missing_device() => Error::NoDevice {
-                requested: device.to_string(),
-                reason: error.to_string(),
-            },
+            error if error.is_missing_device() => {
+                Error::NoDevice { requested: device.to_string(), reason: error.to_string() }
+            }
             other => other,
         };
         let (gpu, device) = match device {
@@ -50,11 +49,7 @@ impl Runtime {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Runtime {
-            gpu,
-            device,
-            settings,
-        })
+        Ok(Runtime { gpu, device, settings })
     }
 
     /// The GPU, or the emulator's; none on the host's cores.

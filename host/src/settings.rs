@@ -21,17 +21,20 @@ pub enum Backend {
     Singlepass,
     /// One kernel, one block a row.
     Streaming,
+    /// Radix select over global memory, then a sort: any `k`.
+    Radix,
     /// The host's cores.
     Cpu,
 }
 
 impl Backend {
     /// Every backend.
-    pub const ALL: [Backend; 5] = [
+    pub const ALL: [Backend; 6] = [
         Backend::Auto,
         Backend::Stream,
         Backend::Singlepass,
         Backend::Streaming,
+        Backend::Radix,
         Backend::Cpu,
     ];
 
@@ -42,6 +45,7 @@ impl Backend {
             Backend::Stream => "stream",
             Backend::Singlepass => "singlepass",
             Backend::Streaming => "streaming",
+            Backend::Radix => "radix",
             Backend::Cpu => "cpu",
         }
     }
@@ -59,10 +63,7 @@ impl FromStr for Backend {
     fn from_str(text: &str) -> Result<Backend, String> {
         let named = Backend::ALL.into_iter().find(|b| b.name() == text);
         named.ok_or_else(|| {
-            format!(
-                "it must be one of {}",
-                Backend::ALL.map(Backend::name).join(", ")
-            )
+            format!("it must be one of {}", Backend::ALL.map(Backend::name).join(", "))
         })
     }
 }
@@ -113,13 +114,8 @@ pub const BACKEND_VARIABLE: &str = "AIKF_TOPK_IMPL";
 /// The variable that names the device.
 pub const DEVICE_VARIABLE: &str = "AIKF_DEVICE";
 /// Variables with our prefix that others read: the tests, the build script and the emulator.
-const FOREIGN_VARIABLES: [&str; 5] = [
-    "AIKF_REQUIRE_GPU",
-    "AIKF_REQUIRE_PTX",
-    "AIKF_RUSTC",
-    "AIKF_PTX",
-    "AIKF_EMULATOR_SCHEDULE",
-];
+const FOREIGN_VARIABLES: [&str; 5] =
+    ["AIKF_REQUIRE_GPU", "AIKF_REQUIRE_PTX", "AIKF_RUSTC", "AIKF_PTX", "AIKF_EMULATOR_SCHEDULE"];
 
 /// What somebody has chosen; the rest is the planner's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,8 +136,7 @@ impl Settings {
     pub fn from_env() -> Result<Settings, Error> {
         Settings::from_vars(std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
-            name.starts_with("AIKF_")
-                .then(|| (name, value.to_string_lossy().into_owned()))
+            name.starts_with("AIKF_").then(|| (name, value.to_string_lossy().into_owned()))
         }))
     }
 
@@ -156,8 +151,8 @@ impl Settings {
                 continue;
             }
             match name.as_str() {
-                BACKEND_VARIABLE => settings.backend = Some(parse(&name, &value)?),
-                DEVICE_VARIABLE => settings.device = Some(parse(&name, &value)?),
+                BACKEND_VARIABLE => settings.backend = Some(parse(BACKEND_VARIABLE, &value)?),
+                DEVICE_VARIABLE => settings.device = Some(parse(DEVICE_VARIABLE, &value)?),
                 _ => {
                     if let Some(&knob) = Knob::ALL.iter().find(|k| k.spec().variable == name) {
                         settings.knobs.set(knob, &value, Origin::Environment)?;
@@ -196,11 +191,12 @@ pub fn unknown_variables() -> Vec<(String, &'static str)> {
         .collect()
 }
 
-fn parse<T: FromStr<Err = String>>(name: &str, value: &str) -> Result<T, Error> {
+fn parse<T: FromStr<Err = String>>(name: &'static str, value: &str) -> Result<T, Error> {
     value.parse().map_err(|legal| Error::Setting {
-        name: name.to_string(),
+        name,
+        knob: None,
         value: value.to_string(),
-        origin: Origin::Environment.name(),
+        origin: Origin::Environment,
         legal,
     })
 }
@@ -251,11 +247,13 @@ mod tests {
         let text = |pairs| settings(pairs).unwrap_err().to_string();
         assert_eq!(
             text(&[("AIKF_STAGE1_WARPS", "NaN")]),
-            "AIKF_STAGE1_WARPS=NaN (from the environment) is not legal: it must be a power of two from 1 to 32"
+            "AIKF_STAGE1_WARPS=NaN (from the environment) is not legal: \
+             it must be a power of two from 1 to 32"
         );
         assert_eq!(
             text(&[("AIKF_TOPK_IMPL", "quick")]),
-            "AIKF_TOPK_IMPL=quick (from the environment) is not legal: it must be one of auto, stream, singlepass, streaming, cpu"
+            "AIKF_TOPK_IMPL=quick (from the environment) is not legal: \
+             it must be one of auto, stream, singlepass, streaming, radix, cpu"
         );
         assert!(text(&[("AIKF_STAGE1_STAGES", "9")]).contains("from 1 to 8"));
         assert!(text(&[("AIKF_DEVICE", "cuda:x")]).contains("cuda:N"));

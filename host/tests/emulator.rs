@@ -1,10 +1,8 @@
-//! The GPU's code path — plan, loader, launches, kernels — on the stand-in driver, whose kernels run
-//! in the SIMT emulator.
+//! The GPU's code path — plan, loader, launches, kernels — on the stand-in driver, whose kernels
+//! run in the SIMT emulator.
 mod support;
 
-use aikf_topk::{DeviceChoice, Dtype, Knob, Runtime, TopK};
-use cust::memory::DeviceBuffer;
-use cust::stream::{Stream, StreamFlags};
+use aikf_topk::{DeviceChoice, Dtype, Knob, Runtime};
 use kernels_gpu::testkit::{Case, Pattern};
 use proptest::prelude::*;
 use support::{
@@ -44,6 +42,17 @@ fn from_the_hosts_memory() {
     }
 }
 
+/// The driver is there and refuses the number.
+#[test]
+fn a_number_that_no_gpu_has_is_a_missing_device() {
+    let _there = emulator();
+    let error = Runtime::open(DeviceChoice::Cuda(99)).unwrap_err();
+    assert!(error.is_missing_device());
+    let text = error.to_string();
+    assert!(text.starts_with("device cuda:99 is not available: cuDeviceGet failed"), "{text}");
+    assert!(text.contains("no device of this number"), "{text}");
+}
+
 /// Corners of the knobs' space: a knob may change speed, never a result.
 #[test]
 fn no_knob_changes_the_answer() {
@@ -68,30 +77,12 @@ fn no_knob_changes_the_answer() {
             (Knob::Stage1Warps, "1"),
             (Knob::Stage1Stages, "1"),
         ],
-        &[
-            (Knob::TargetStage2Candidates, "1"),
-            (Knob::Stage2Warps, "1"),
-        ],
-        &[
-            (Knob::Stage2Impl, "tiles"),
-            (Knob::Stage2Tile, "64"),
-            (Knob::Stage2Warps, "32"),
-        ],
-        &[
-            (Knob::Stage2Impl, "tiles"),
-            (Knob::Stage2Tile, "2048"),
-            (Knob::Stage2Warps, "1"),
-        ],
-        &[
-            (Knob::Stage2Impl, "default"),
-            (Knob::Stage2Warps, "32"),
-            (Knob::Stage1TargetCtas, "64"),
-        ],
+        &[(Knob::TargetStage2Candidates, "1"), (Knob::Stage2Warps, "1")],
+        &[(Knob::Stage2Impl, "tiles"), (Knob::Stage2Tile, "64"), (Knob::Stage2Warps, "32")],
+        &[(Knob::Stage2Impl, "tiles"), (Knob::Stage2Tile, "2048"), (Knob::Stage2Warps, "1")],
+        &[(Knob::Stage2Impl, "default"), (Knob::Stage2Warps, "32"), (Knob::Stage1TargetCtas, "64")],
     ];
-    for (corner, backend) in corners
-        .into_iter()
-        .flat_map(|c| support::ON_GPU.map(|b| (c, b)))
-    {
+    for (corner, backend) in corners.into_iter().flat_map(|c| support::ON_GPU.map(|b| (c, b))) {
         let mut topk = topk_of(&case).backend(backend);
         for (knob, value) in corner {
             topk = topk.knob(*knob, value).expect("a legal value");
@@ -101,32 +92,28 @@ fn no_knob_changes_the_answer() {
     }
 }
 
+/// More than one run, the last one short.
 #[test]
-fn a_buffer_that_is_too_small_is_refused() {
-    let mut topk = TopK::new(4)
-        .prepare::<f32>(&emulator(), 2, 100)
-        .expect("planned");
-    let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
-    let mut call = |input, values, indices| {
-        let input = DeviceBuffer::<f32>::zeroed(input).expect("device memory");
-        let mut values = DeviceBuffer::<f32>::zeroed(values).expect("device memory");
-        let mut indices = DeviceBuffer::<u32>::zeroed(indices).expect("device memory");
-        // SAFETY: refused for their lengths before anything is launched.
-        let refused = unsafe { topk.enqueue(&input, &mut values, &mut indices, &stream) };
-        refused.unwrap_err().to_string()
-    };
-    assert_eq!(
-        call(199, 8, 8),
-        "the input has room for 199 elements, and 200 are needed"
-    );
-    assert_eq!(
-        call(200, 7, 8),
-        "the values' buffer has room for 7 elements, and 8 are needed"
-    );
-    assert_eq!(
-        call(200, 8, 1),
-        "the indices' buffer has room for 1 elements, and 8 are needed"
-    );
+fn a_k_of_several_runs() {
+    let runtime = emulator();
+    for (pattern, n, k) in [(Pattern::Ties, 5000, 4500), (Pattern::AnyBits, 9000, 9000)] {
+        let (dtype, largest) = (Dtype::F32, true);
+        let case = Case { pattern, dtype, rows: 1, n, k, largest, lead: 1 };
+        let topk = topk_of(&case).backend(aikf_topk::Backend::Radix);
+        let answer = select_on_device::<f32>(&runtime, &topk, &case);
+        assert_same(&answer, &reference(&case), k, &case);
+    }
+}
+
+#[test]
+fn options() {
+    let runtime = emulator();
+    support::options::ragged_rows(&runtime);
+    support::options::wide_indices_and_strides(&runtime);
+    support::options::lent_workspace(&runtime);
+    support::options::two_streams(&runtime);
+    support::options::buffers_that_do_not_fit::<u32>(&runtime);
+    support::options::buffers_that_do_not_fit::<i64>(&runtime);
 }
 
 #[test]
@@ -146,7 +133,8 @@ proptest! {
     ) {
         let k = 1 + (share * (n - 1) as f64) as usize;
         let case = Case { pattern, dtype, rows, n, k, largest, lead };
-        let answer = with_type!(dtype, select_on_device(&emulator(), &topk_of(&case).backend(backend), &case));
+        let topk = topk_of(&case).backend(backend);
+        let answer = with_type!(dtype, select_on_device(&emulator(), &topk, &case));
         assert_same(&answer, &reference(&case), k, &case);
     }
 }

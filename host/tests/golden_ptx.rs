@@ -108,9 +108,7 @@ impl Entry<'_> {
     /// How many statements begin with this, predicates left out.
     fn count(&self, operation: &str) -> usize {
         let operations = self.body.iter().map(|line| without_predicate(line));
-        operations
-            .filter(|line| line.starts_with(operation))
-            .count()
+        operations.filter(|line| line.starts_with(operation)).count()
     }
 
     /// The barriers of a block or a cluster, not those of a warp.
@@ -125,17 +123,15 @@ fn without_comment(line: &str) -> &str {
 
 /// The statements of a line, without labels and braces around them.
 fn statements(line: &str) -> impl Iterator<Item = &str> {
-    let parts = line
-        .split(';')
-        .map(|part| part.trim_matches([' ', '\t', '{', '}']));
+    let parts = line.split(';').map(|part| part.trim_matches([' ', '\t', '{', '}']));
     parts.filter(|part| !part.is_empty())
 }
 
 fn without_predicate(statement: &str) -> &str {
     match statement.strip_prefix('@') {
-        Some(guarded) => guarded
-            .split_once(char::is_whitespace)
-            .map_or("", |(_, rest)| rest.trim()),
+        Some(guarded) => {
+            guarded.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim())
+        }
         None => statement,
     }
 }
@@ -169,10 +165,7 @@ fn the_committed_ptx_is_that_of_the_sources() {
         built.ptx.iter().map(|(arch, _)| *arch).collect(),
         modules().iter().map(|module| module.arch).collect(),
     );
-    assert_eq!(
-        there, expected,
-        "host/ptx has files that are not built; {REMEDY}"
-    );
+    assert_eq!(there, expected, "host/ptx has files that are not built; {REMEDY}");
 }
 
 #[test]
@@ -204,16 +197,11 @@ fn parameters_are_those_of_the_table() {
             Parameter::Struct(bytes) => *bytes,
         };
         let sizes: Vec<_> = parameters.iter().map(size).collect();
-        demand(sizes == bytes, || {
-            format!("{parameters:?}, not {bytes:?} bytes")
-        })?;
+        demand(sizes == bytes, || format!("{parameters:?}, not {bytes:?} bytes"))?;
         let before_last = &parameters[..parameters.len().saturating_sub(1)];
-        demand(
-            before_last
-                .iter()
-                .all(|parameter| *parameter == Parameter::Pointer),
-            || format!("{parameters:?}: pointers come first, one struct last"),
-        )
+        demand(before_last.iter().all(|parameter| *parameter == Parameter::Pointer), || {
+            format!("{parameters:?}: pointers come first, one struct last")
+        })
     });
 }
 
@@ -222,10 +210,7 @@ fn launch_bounds_are_those_of_the_table() {
     every_entry(|_, entry| {
         let kernel = KERNELS.iter().find(|kernel| kernel.name == entry.name);
         let threads = kernel.ok_or("not in the table")?.max_threads;
-        let bounds = (
-            entry.directive(".maxntid"),
-            entry.directive(".minnctapersm"),
-        );
+        let bounds = (entry.directive(".maxntid"), entry.directive(".minnctapersm"));
         let blocks = bounds.1.and_then(|blocks| blocks.parse::<u32>().ok());
         demand(
             bounds.0 == Some(&format!("{threads}, 1, 1"))
@@ -257,12 +242,7 @@ fn kernels_load_as_many_vectors_as_their_names_say() {
                 continue;
             };
             let loads = entry.count(VECTOR_LOAD);
-            assert!(
-                loads >= depth,
-                "{}, {}: {loads} loads",
-                module.arch,
-                entry.name
-            );
+            assert!(loads >= depth, "{}, {}: {loads} loads", module.arch, entry.name);
             checked += 1;
         }
     }
@@ -312,9 +292,7 @@ fn compare_or_bless(path: &PathBuf, fresh: &str) {
     let (golden, fresh): (Vec<_>, Vec<_>) = (golden.lines().collect(), fresh.lines().collect());
     let only = |sign: &'static str, these: &[&str], those: &[&str]| {
         let differing = these.iter().filter(|line| !those.contains(line));
-        differing
-            .map(|line| format!("{sign} {line}\n"))
-            .collect::<String>()
+        differing.map(|line| format!("{sign} {line}\n")).collect::<String>()
     };
     assert!(
         golden == fresh,
@@ -341,8 +319,5 @@ fn the_reader_of_ptx_finds_what_it_looks_for() {
     assert_eq!(entry.directive(".minnctapersm"), Some("2"));
     assert_eq!((entry.barriers(), entry.count("call")), (2, 1));
     assert_eq!((entry.count(".local"), entry.count("bar.warp.")), (1, 1));
-    assert_eq!(
-        without_predicate(entry.body[2]),
-        "bar.red.or.pred %p2, 0, %p1"
-    );
+    assert_eq!(without_predicate(entry.body[2]), "bar.red.or.pred %p2, 0, %p1");
 }

@@ -17,10 +17,7 @@ fn main() {
     let missing = Runtime::open(DeviceChoice::Cuda(0)).err();
     let required = std::env::var("AIKF_REQUIRE_GPU").is_ok_and(|value| value == "1");
     if let Some(reason) = &missing {
-        eprintln!(
-            "GPU tests {}: {reason}",
-            if required { "fail" } else { "are skipped" }
-        );
+        eprintln!("GPU tests {}: {reason}", if required { "fail" } else { "are skipped" });
     }
     let skip = missing.is_some() && !required;
     let trial = |name: &str, test: fn(&Runtime)| {
@@ -35,11 +32,17 @@ fn main() {
         trial("seed_table", seed_table),
         trial("random_problems", random_problems),
         trial("long_rows", long_rows),
+        trial("any_k", any_k),
         trial("large_batches", large_batches),
         trial("hundred_repeats", hundred_repeats),
         trial("from_the_hosts_memory", from_the_hosts_memory),
         trial("no_knob_changes_the_answer", no_knob_changes_the_answer),
         trial("captured_in_a_graph", captured_in_a_graph),
+        trial("ragged_rows", support::options::ragged_rows),
+        trial("wide_indices_and_strides", support::options::wide_indices_and_strides),
+        trial("lent_workspace", support::options::lent_workspace),
+        trial("two_streams", support::options::two_streams),
+        trial("buffers_that_do_not_fit", support::options::buffers_that_do_not_fit::<u32>),
     ];
     let mut arguments = Arguments::from_args();
     // One GPU, one context: tests that share it take turns.
@@ -65,39 +68,23 @@ fn random_problems(runtime: &Runtime) {
         0usize..8,
         proptest::sample::select(support::ON_GPU.to_vec()),
     );
-    let mut runner = TestRunner::new(Config {
-        cases: 300,
-        ..Config::default()
-    });
-    let result = runner.run(
-        &strategy,
-        |(n, share, rows, largest, pattern, dtype, lead, backend)| {
+    let mut runner = TestRunner::new(Config { cases: 300, ..Config::default() });
+    let result =
+        runner.run(&strategy, |(n, share, rows, largest, pattern, dtype, lead, backend)| {
             let k = (1 + (share * n as f64) as usize).min(n).min(4096);
-            let case = Case {
-                pattern,
-                dtype,
-                rows,
-                n,
-                k,
-                largest,
-                lead,
-            };
+            let case = Case { pattern, dtype, rows, n, k, largest, lead };
             let answer = with_type!(
                 dtype,
                 select_on_device(runtime, &topk_of(&case).backend(backend), &case)
             );
             assert_same(&answer, &reference(&case), k, &case);
             Ok(())
-        },
-    );
+        });
     result.expect("every random problem has the right answer");
 }
 
 fn check(runtime: &Runtime, case: Case) {
-    let answer = with_type!(
-        case.dtype,
-        select_on_device(runtime, &topk_of(&case), &case)
-    );
+    let answer = with_type!(case.dtype, select_on_device(runtime, &topk_of(&case), &case));
     // The sorted reference takes minutes on large inputs; the backend `cpu` has its own tests.
     let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
     let topk = topk_of(&case).backend(Backend::Cpu);
@@ -106,55 +93,33 @@ fn check(runtime: &Runtime, case: Case) {
 }
 
 fn long_rows(runtime: &Runtime) {
-    for (n, k) in [
-        (262_144, 50),
-        (262_144, 2048),
-        (1 << 20, 100),
-        (5_000_001, 1000),
-    ] {
+    for (n, k) in [(262_144, 50), (262_144, 2048), (1 << 20, 100), (5_000_001, 1000)] {
         for (dtype, pattern) in [
             (Dtype::F32, Pattern::Normal),
             (Dtype::Bf16, Pattern::Ties),
             (Dtype::F16, Pattern::Ascending),
         ] {
-            check(
-                runtime,
-                Case {
-                    pattern,
-                    dtype,
-                    rows: 1,
-                    n,
-                    k,
-                    largest: true,
-                    lead: 1,
-                },
-            );
+            check(runtime, Case { pattern, dtype, rows: 1, n, k, largest: true, lead: 1 });
+        }
+    }
+}
+
+fn any_k(runtime: &Runtime) {
+    for (rows, n, k) in [(1, 100_000, 100_000), (3, 300_000, 50_000), (1, 3_000_001, 1_000_003)] {
+        for (dtype, pattern) in [(Dtype::F32, Pattern::Normal), (Dtype::F16, Pattern::Ties)] {
+            check(runtime, Case { pattern, dtype, rows, n, k, largest: true, lead: 1 });
         }
     }
 }
 
 fn large_batches(runtime: &Runtime) {
-    for (rows, n, k) in [
-        (1024, 50_257, 50),
-        (1024, 262_144, 64),
-        (4096, 256, 8),
-        (1024, 4097, 2048),
-    ] {
+    for (rows, n, k) in
+        [(1024, 50_257, 50), (1024, 262_144, 64), (4096, 256, 8), (1024, 4097, 2048)]
+    {
         let (pattern, largest) = (Pattern::Normal, rows != 4096);
         for dtype in [Dtype::F32, Dtype::Bf16] {
             if n * rows * dtype.bytes() <= 1 << 30 {
-                check(
-                    runtime,
-                    Case {
-                        pattern,
-                        dtype,
-                        rows,
-                        n,
-                        k,
-                        largest,
-                        lead: 0,
-                    },
-                );
+                check(runtime, Case { pattern, dtype, rows, n, k, largest, lead: 0 });
             }
         }
     }

@@ -20,11 +20,7 @@ fn document() -> String {
     );
     for spec in KNOBS {
         let (legal, default, doc) = (spec.legal, spec.default, spec.doc);
-        let _ = writeln!(
-            text,
-            "| `{}` | {legal} | {default} | {doc} |",
-            spec.variable
-        );
+        let _ = writeln!(text, "| `{}` | {legal} | {default} | {doc} |", spec.variable);
     }
     text.push_str(
         "\nThe command line has a flag for each: the variable's name without `AIKF_`, in small \
@@ -43,11 +39,7 @@ fn the_document_is_fresh() {
         std::fs::write(&path, document()).expect("written");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        found,
-        document(),
-        "docs/knobs.md is stale: run the test with AIKF_BLESS=1"
-    );
+    assert_eq!(found, document(), "docs/knobs.md is stale: run the test with AIKF_BLESS=1");
 }
 
 #[test]

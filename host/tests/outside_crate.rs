@@ -114,10 +114,7 @@ impl OutsideCrate {
         let output = cargo.env("CARGO_TARGET_DIR", target).output();
         let output = output.expect("cargo runs");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "the outside crate failed:\n{errors}"
-        );
+        assert!(output.status.success(), "the outside crate failed:\n{errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

@@ -6,14 +6,15 @@
 //! 1. [`params`]: what a launch passes to a kernel, and how shared memory is laid out.
 //! 2. [`order`]: how a float becomes an integer that sorts as the contract says.
 //! 3. `prim::queue`: the running top-k of a block, the heart of every kernel.
-//! 4. `select`, then `merge`: the kernels.
-//! 5. [`variants`]: the list of instances, one line a kernel symbol.
+//! 4. `select`, then `merge`: the kernels for k that fit into shared memory.
+//! 5. `radix`, then `runs`: the kernels for any k.
+//! 6. [`variants`]: the list of instances, one line a kernel symbol.
 //!
 //! # Layers
 //!
 //! ```text
-//! variants -> select, merge -> prim -> cuda_std
-//!                   \-> order, params (also the host's)
+//! variants -> select, merge, radix, runs -> prim -> cuda_std
+//!                                \-> order, params (also the host's)
 //! ```
 //!
 //! A layer imports only to its right. Device code reaches memory and collectives through
@@ -42,6 +43,10 @@ pub mod variants;
 mod merge;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod prim;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod radix;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod runs;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod select;
 

@@ -11,7 +11,8 @@
 //!
 //! # Shapes
 //! Candidates and counts as `select` leaves them (prim::lists); input as for `select`, for the
-//! values of zeros and NaNs; values `[rows, k]` in the input's type, indices `[rows, k]` of `u32`.
+//! values of zeros and NaNs; values `[rows, k]` in the input's type, indices `[rows, k]` of `u32`
+//! or `i64`.
 //!
 //! # Work split
 //! A block a row.
@@ -20,7 +21,7 @@
 //! [`crate::params::QueueLayout`]; for `default` with room for every slot of every list.
 //!
 //! # Invariants
-//! I1: at least k candidates are not empty (`k <= n`; `select`).
+//! I1: a row's best k, or all it has, are among its candidates (`select`).
 //!
 //! # Synchronisation
 //! The queue's and the sort's. `select` has ended when this kernel starts (stream order).
@@ -40,7 +41,7 @@
 use cuda_std::thread::block_idx_x;
 
 use crate::params::{MergeParams, QueueLayout};
-use crate::prim::answer::Answer;
+use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::lists::Lists;
 use crate::prim::queue::Queue;
@@ -60,14 +61,7 @@ pub unsafe fn merge<E: Element, const TILES: bool>(
     indices: *mut u32,
     params: MergeParams,
 ) {
-    let MergeParams {
-        pieces,
-        slots,
-        k,
-        capacity,
-        flip,
-        ..
-    } = params;
+    let MergeParams { pieces, slots, k, capacity, flip, index, .. } = params;
     let number = block_idx_x();
     let start = x.wrapping_add(number as usize * params.row_stride as usize);
     // SAFETY: the caller's contract on `x`; only elements that candidates name are read.
@@ -77,7 +71,8 @@ pub unsafe fn merge<E: Element, const TILES: bool>(
     // SAFETY: the launch contract grants the shared memory.
     let mut queue = unsafe { Queue::new(QueueLayout { capacity, k }) };
     // SAFETY: the caller's contract on the outputs.
-    let answer = unsafe { Answer::new(&row, values, indices, number, k, flip) };
+    let answer =
+        unsafe { Answer::new(&row, values, indices, number, AnswerShape { k, flip, index }) };
     if TILES {
         queue.absorb(lists.batches(), answer.keep());
     } else {

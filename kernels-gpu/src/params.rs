@@ -88,6 +88,21 @@ pub struct SelectParams {
     pub slots: u32,
     /// What happens to a piece's candidates.
     pub join: Join,
+    /// The indices' type.
+    pub index: Index,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// The type of indices in the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Index {
+    /// `u32`; `u32::MAX` where there is no element.
+    #[default]
+    U32 = 0,
+    /// `i64`; -1 where there is no element.
+    I64 = 1,
 }
 
 /// What becomes of the candidates of a piece.
@@ -116,11 +131,70 @@ pub struct MergeParams {
     pub capacity: u32,
     /// Which end is wanted.
     pub flip: Flip,
+    /// The indices' type.
+    pub index: Index,
+}
+
+/// Scalars of the kernels `radix_count`, `radix_rank` and `radix_emit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RadixParams {
+    /// Distance between the starts of two rows, in elements.
+    pub row_stride: u64,
+    /// Elements in a row, below 2^31.
+    pub n: u32,
+    /// Wanted elements a row, at least 1.
+    pub k: u32,
+    /// Blocks that share a row, at least 1.
+    pub pieces: u32,
+    /// Elements in a piece; the last piece may have fewer.
+    pub piece_elements: u32,
+    /// The lowest bit of the pass's digit. `radix_count` only.
+    pub shift: u32,
+    /// Bits of the digits above it, which are decided. `radix_count` only.
+    pub decided: u32,
+    /// Which end is wanted.
+    pub flip: Flip,
     /// Zero.
     pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<SelectParams>() == 40 && align_of::<SelectParams>() == 8);
+/// Scalars of the kernels `sort_runs`, `merge_runs` and `write_items`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RunParams {
+    /// Distance between the starts of two rows of the input, in elements. `write_items` only.
+    pub row_stride: u64,
+    /// Items a row.
+    pub k: u32,
+    /// Items that one block handles.
+    pub tile: u32,
+    /// Blocks a row.
+    pub tiles: u32,
+    /// Items in a sorted run. `merge_runs` only.
+    pub run: u32,
+    /// Which end is wanted. `write_items` only.
+    pub flip: Flip,
+    /// The indices' type. `write_items` only.
+    pub index: Index,
+}
+
+const _: () = assert!(size_of::<RadixParams>() == 40 && align_of::<RadixParams>() == 8);
+const _: () = assert!(size_of::<RunParams>() == 32 && align_of::<RunParams>() == 8);
+
+/// Bits of a digit of the radix select over global memory.
+pub const RADIX_BITS: u32 = 11;
+/// Bins of its histogram.
+pub const RADIX_BINS: u32 = 1 << RADIX_BITS;
+
+/// The passes of a radix select over 32-bit keys: the lowest bit of each digit, highest digit
+/// first.
+pub const RADIX_SHIFTS: [u32; 3] = [21, 10, 0];
+
+/// Items in a run that a block sorts in shared memory.
+pub const RUN_ITEMS: u32 = 2048;
+
+const _: () = assert!(size_of::<SelectParams>() == 48 && align_of::<SelectParams>() == 8);
 const _: () = assert!(size_of::<MergeParams>() == 32 && align_of::<MergeParams>() == 8);
 
 /// Room for the candidates of a piece: the best `k`, and as many more as a primed bound may admit
@@ -162,26 +236,15 @@ pub struct QueueLayout {
 impl QueueLayout {
     /// A queue for the best `k` with room for at least `slack` items more.
     ///
-    /// A warp appends up to [`WARP_ITEMS`] items at once and waits for a crop where they do not fit.
-    /// A crop leaves `k` items, so with that much slack every crop lets some warp go on: the queue
-    /// can neither overflow nor stand still, whatever the input. More slack means fewer crops. The
+    /// A warp appends up to [`WARP_ITEMS`] items at once, and waits for a crop where they do not
+    /// fit. A crop leaves `k` items, so with that much slack every crop lets some warp go on: the
+    /// queue can neither overflow nor stand still, whatever the input. More slack, fewer crops. The
     /// final sort works in place on a power of two.
     pub const fn new(k: u32, slack: u32) -> QueueLayout {
-        let slack = if slack > WARP_ITEMS {
-            slack
-        } else {
-            WARP_ITEMS
-        };
+        let slack = if slack > WARP_ITEMS { slack } else { WARP_ITEMS };
         let sorted = k.next_power_of_two();
-        let capacity = if k + slack > sorted {
-            k + slack
-        } else {
-            sorted
-        };
-        QueueLayout {
-            capacity: capacity.next_multiple_of(2),
-            k,
-        }
+        let capacity = if k + slack > sorted { k + slack } else { sorted };
+        QueueLayout { capacity: capacity.next_multiple_of(2), k }
     }
 
     /// Offset of the histograms.

@@ -19,9 +19,10 @@
 //! behind its last are put into the first piece's queue at once, whatever they are.
 //!
 //! # Shapes
-//! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Candidates
+//! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Lengths `[rows]` of
+//! `u32`, or null where every row has `n`. Candidates
 //! `[rows, pieces, slots]` of `u64` with `counts [rows, pieces]`, unsorted (prim::lists). Tickets
-//! `[rows]`. Values `[rows, k]` in the input's type, indices `[rows, k]` of `u32`.
+//! `[rows]`. Values `[rows, k]` in the input's type, indices `[rows, k]` of `u32` or `i64`.
 //!
 //! # Work split
 //! `rows * pieces` blocks; block `b` has piece `b % pieces` of row `b / pieces`: `piece_vectors`
@@ -38,8 +39,8 @@
 //!
 //! # Synchronisation
 //! The queue's own. A barrier separates a block's candidates from its ticket, and the ticket, which
-//! acquires and releases, the candidates of all pieces from the last block's reads. Nobody waits for
-//! another block: the last to come does the work.
+//! acquires and releases, the candidates of all pieces from the last block's reads. Nobody waits
+//! for another block: the last to come does the work.
 //!
 //! # Launch contract
 //! Whole warps, at most the threads in `variants`; capacity as `QueueLayout::new` gives; no
@@ -52,7 +53,8 @@
 //! `8 * slots` bytes.
 //!
 //! # Ties, NaN, tail
-//! By the composite ([`crate::order`]); elements past the row's end are never read.
+//! By the composite ([`crate::order`]); elements past the row's end are never read. A row of fewer
+//! than k elements gets `-inf` (`+inf` for the smallest) and no index in the places left.
 //!
 //! # Source
 //! The two-stage shape is that of the Python/Triton system this product continues; the running
@@ -62,21 +64,24 @@ use cuda_std::atomic::atomic_fetch_inc_acq_rel_u32_device;
 use cuda_std::thread::{block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
 
 use crate::params::{Join, QueueLayout, SelectParams};
-use crate::prim::answer::Answer;
+use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::lists::Lists;
 use crate::prim::queue::Queue;
-use crate::prim::rows::{Row, RowPart};
+use crate::prim::rows::{Row, RowPart, row_length};
 
 /// # Safety
-/// - *in bounds*: `x` points to the input; with several pieces a row, `candidates` and `counts` to
+/// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; with
+///   several pieces a row, `candidates` and `counts` to
 ///   room in the shapes above; where rows are one piece or the launch joins, `values` and `indices`
 ///   to the outputs; where it joins, `tickets` to zeros; all aligned for their types;
 /// - *no concurrent writer*: nothing else touches them, nothing writes `x`;
 /// - `params` and the launch keep the launch contract above.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
 pub unsafe fn select<E: Element, const U: usize>(
     x: *const E::Raw,
+    lengths: *const u32,
     candidates: *mut u64,
     counts: *mut u32,
     tickets: *mut u32,
@@ -84,23 +89,16 @@ pub unsafe fn select<E: Element, const U: usize>(
     indices: *mut u32,
     params: SelectParams,
 ) {
-    let SelectParams {
-        k,
-        pieces,
-        piece_vectors,
-        flip,
-        ..
-    } = params;
+    let SelectParams { k, pieces, piece_vectors, flip, index, .. } = params;
     // SAFETY: the launch contract; it spares the division's check.
     unsafe { core::hint::assert_unchecked(pieces != 0) };
     let (number, piece) = (block_idx_x() / pieces, block_idx_x() % pieces);
     let start = x.wrapping_add(number as usize * params.row_stride as usize);
+    // SAFETY: the caller's contract on `lengths`.
+    let n = unsafe { row_length(lengths, number, params.n) };
     // SAFETY: the caller's contract on `x`.
-    let row = unsafe { Row::<E>::new(start, params.n) };
-    let layout = QueueLayout {
-        capacity: params.capacity,
-        k,
-    };
+    let row = unsafe { Row::<E>::new(start, n) };
+    let layout = QueueLayout { capacity: params.capacity, k };
     // SAFETY: the launch contract grants the shared memory.
     let mut queue = unsafe { Queue::new(layout) };
 
@@ -110,12 +108,9 @@ pub unsafe fn select<E: Element, const U: usize>(
     let first = piece * piece_vectors;
     let end = row.vector_count().min(first + piece_vectors);
     // SAFETY: the caller's contract on the outputs.
-    let answer = unsafe { Answer::new(&row, values, indices, number, k, flip) };
-    let keep = if pieces > 1 {
-        params.slots
-    } else {
-        answer.keep()
-    };
+    let answer =
+        unsafe { Answer::new(&row, values, indices, number, AnswerShape { k, flip, index }) };
+    let keep = if pieces > 1 { params.slots } else { answer.keep() };
     queue.absorb(RowPart::<E, U>::new(&row, first, end, flip), keep);
 
     if pieces > 1 {

@@ -1,11 +1,13 @@
 //! The only list of kernel instances: one line, one symbol in the PTX.
 use cuda_std::kernels;
 
-use crate::params::{MergeParams, SelectParams};
+use crate::params::{MergeParams, RadixParams, RunParams, SelectParams};
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 use crate::{
     merge::merge,
     prim::element::{Bf16, F16, F32},
+    radix::{radix_count, radix_emit, radix_rank},
+    runs::{merge_run, sort_run, write_items},
     select::select,
 };
 
@@ -13,22 +15,36 @@ use crate::{
 pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
 
 kernels! {
-    select_f32_u1[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1>;
-    select_f32_u2[threads 512, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2>;
-    select_f32_u4[threads 512, blocks 2](x: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4>;
-    select_f32_u8[threads 512, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 8>;
+    select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1>;
+    select_f32_u2[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2>;
+    select_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4>;
+    select_f32_u8[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 8>;
     merge_default_f32[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, values: *mut u32, indices: *mut u32, params: MergeParams) = merge::<F32, false>;
     merge_tiles_f32[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, values: *mut u32, indices: *mut u32, params: MergeParams) = merge::<F32, true>;
-    select_f16_u1[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1>;
-    select_f16_u2[threads 512, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2>;
-    select_f16_u4[threads 512, blocks 2](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4>;
-    select_f16_u8[threads 512, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 8>;
+    select_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1>;
+    select_f16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2>;
+    select_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4>;
+    select_f16_u8[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 8>;
     merge_default_f16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<F16, false>;
     merge_tiles_f16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<F16, true>;
-    select_bf16_u1[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1>;
-    select_bf16_u2[threads 512, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2>;
-    select_bf16_u4[threads 512, blocks 2](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4>;
-    select_bf16_u8[threads 512, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 8>;
+    select_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1>;
+    select_bf16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2>;
+    select_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4>;
+    select_bf16_u8[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 8>;
     merge_default_bf16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<Bf16, false>;
     merge_tiles_bf16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<Bf16, true>;
+    radix_count_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, digits: *mut u32, state: *mut u32, tickets: *mut u32, params: RadixParams) = radix_count::<F32>;
+    radix_rank_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, state: *mut u32, ranks: *mut u32, params: RadixParams) = radix_rank::<F32>;
+    radix_emit_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, state: *mut u32, ranks: *mut u32, items: *mut u64, params: RadixParams) = radix_emit::<F32>;
+    write_items_f32[threads 512, blocks 2](x: *const u32, items: *mut u64, values: *mut u32, indices: *mut u32, params: RunParams) = write_items::<F32>;
+    radix_count_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, digits: *mut u32, state: *mut u32, tickets: *mut u32, params: RadixParams) = radix_count::<F16>;
+    radix_rank_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, state: *mut u32, ranks: *mut u32, params: RadixParams) = radix_rank::<F16>;
+    radix_emit_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, state: *mut u32, ranks: *mut u32, items: *mut u64, params: RadixParams) = radix_emit::<F16>;
+    write_items_f16[threads 512, blocks 2](x: *const u16, items: *mut u64, values: *mut u16, indices: *mut u32, params: RunParams) = write_items::<F16>;
+    radix_count_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, digits: *mut u32, state: *mut u32, tickets: *mut u32, params: RadixParams) = radix_count::<Bf16>;
+    radix_rank_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, state: *mut u32, ranks: *mut u32, params: RadixParams) = radix_rank::<Bf16>;
+    radix_emit_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, state: *mut u32, ranks: *mut u32, items: *mut u64, params: RadixParams) = radix_emit::<Bf16>;
+    write_items_bf16[threads 512, blocks 2](x: *const u16, items: *mut u64, values: *mut u16, indices: *mut u32, params: RunParams) = write_items::<Bf16>;
+    sort_runs[threads 512, blocks 2](items: *mut u64, params: RunParams) = sort_run;
+    merge_runs[threads 512, blocks 2](from: *mut u64, to: *mut u64, params: RunParams) = merge_run;
 }

@@ -27,14 +27,21 @@ fn every_merge_and_every_depth() {
                     largest: true,
                     lead: 1,
                 };
-                let shape = Shape {
-                    depth,
-                    merge,
-                    pieces: 3,
-                    ..Shape::default()
-                };
+                let shape = Shape { depth, merge, pieces: 3, ..Shape::default() };
                 check(&case, &shape, simt::Schedule::InOrder);
             }
+        }
+    }
+}
+
+#[test]
+fn rows_of_several_lengths() {
+    for merge in Merge::ALL {
+        for largest in [false, true] {
+            let (pattern, dtype) = (Pattern::AnyBits, Dtype::F16);
+            let case = Case { pattern, dtype, rows: 10, n: 700, k: 60, largest, lead: 3 };
+            let shape = Shape { merge, ragged: true, wide: true, ..Shape::default() };
+            check(&case, &shape, simt::Schedule::InOrder);
         }
     }
 }
@@ -42,26 +49,10 @@ fn every_merge_and_every_depth() {
 /// The queue has the least slack there may be, so nearly every batch makes it crop.
 #[test]
 fn least_slack_changes_nothing() {
-    for pattern in [
-        Pattern::Ascending,
-        Pattern::AllEqual,
-        Pattern::Normal,
-        Pattern::Masked,
-    ] {
-        let case = Case {
-            pattern,
-            dtype: Dtype::F32,
-            rows: 1,
-            n: 5000,
-            k: 40,
-            largest: true,
-            lead: 0,
-        };
-        let shape = Shape {
-            slack: 0,
-            merge: Merge::Tiles,
-            ..Shape::default()
-        };
+    for pattern in [Pattern::Ascending, Pattern::AllEqual, Pattern::Normal, Pattern::Masked] {
+        let case =
+            Case { pattern, dtype: Dtype::F32, rows: 1, n: 5000, k: 40, largest: true, lead: 0 };
+        let shape = Shape { slack: 0, merge: Merge::Tiles, ..Shape::default() };
         check(&case, &shape, simt::Schedule::InOrder);
     }
 }
@@ -95,8 +86,10 @@ prop_compose! {
         pieces in 1u32..5,
         merge in proptest::sample::select(Merge::ALL.to_vec()),
         slack in 0u32..2000,
+        ragged in any::<bool>(),
+        wide in any::<bool>(),
     ) -> Shape {
-        Shape { warps, depth, pieces, merge, slack }
+        Shape { warps, depth, pieces, merge, slack, ragged, wide }
     }
 }
 

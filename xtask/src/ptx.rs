@@ -65,28 +65,16 @@ fn check(committed: &Path, built: &Built) -> Result<()> {
         println!("host/ptx is what the sources give, {}", built.source);
         return Ok(());
     }
-    bail!(
-        "{}\nrun `cargo xtask ptx` and commit the result",
-        faults.join("\n")
-    )
+    bail!("{}\nrun `cargo xtask ptx` and commit the result", faults.join("\n"))
 }
 
 /// Files beside those that the build makes: left over from a generation no longer built.
 fn strays(committed: &Path, built: &Built) -> Result<Vec<String>> {
-    let made = |name: &str| {
-        built
-            .ptx
-            .iter()
-            .any(|(arch, _)| name == format!("{arch}.ptx"))
-    };
+    let made = |name: &str| built.ptx.iter().any(|(arch, _)| name == format!("{arch}.ptx"));
     let entries = fs::read_dir(committed).with_context(|| committed.display().to_string())?;
-    let names = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let strays = names.filter(|name| name.ends_with(".ptx") && !made(name));
-    Ok(strays
-        .map(|name| format!("host/ptx/{name}: made by nothing"))
-        .collect())
+    Ok(strays.map(|name| format!("host/ptx/{name}: made by nothing")).collect())
 }
 
 /// How a committed file differs from the fresh one, for people to read; `None` if it does not.
@@ -104,17 +92,9 @@ fn difference(name: &str, old: &str, fresh: &str) -> Option<String> {
     let last = old_lines.len().max(fresh_lines.len());
     let differing = (0..last).filter(|&at| old_lines.get(at) != fresh_lines.get(at));
     for at in differing.take(LINES_SHOWN) {
-        let line = |lines: &[&str]| {
-            lines
-                .get(at)
-                .map_or("(end)", |line| line.trim())
-                .to_string()
-        };
+        let line = |lines: &[&str]| lines.get(at).map_or("(end)", |line| line.trim()).to_string();
         let (old, fresh) = (line(&old_lines), line(&fresh_lines));
-        report += &format!(
-            "\n  line {}\n    committed: {old}\n    built:     {fresh}",
-            at + 1
-        );
+        report += &format!("\n  line {}\n    committed: {old}\n    built:     {fresh}", at + 1);
     }
     Some(report)
 }
@@ -130,10 +110,8 @@ fn causes(old: &Provenance, fresh: &Provenance) -> String {
         );
     }
     if old.sources != fresh.sources {
-        causes += &format!(
-            "\n  it was made from other sources ({}, not {})",
-            old.sources, fresh.sources
-        );
+        causes +=
+            &format!("\n  it was made from other sources ({}, not {})", old.sources, fresh.sources);
     }
     causes
 }
@@ -153,10 +131,7 @@ mod tests {
     #[test]
     fn a_report_shows_the_first_differing_lines() {
         let report = difference("a", OLD, &OLD.replace("ret", "exit")).expect("they differ");
-        assert_eq!(
-            report,
-            "a differs\n  line 5\n    committed: ret;\n    built:     exit;"
-        );
+        assert_eq!(report, "a differs\n  line 5\n    committed: ret;\n    built:     exit;");
         let report = difference("a", OLD, &OLD.replace("ret;\n", "")).expect("they differ");
         assert!(report.ends_with("built:     (end)"), "{report}");
     }
@@ -164,15 +139,9 @@ mod tests {
     #[test]
     fn a_report_names_its_causes() {
         let report = difference("a", OLD, &OLD.replace("1.96", "1.97")).expect("they differ");
-        assert!(
-            report.contains("another compiler made it (rustc 1.96.0; "),
-            "{report}"
-        );
+        assert!(report.contains("another compiler made it (rustc 1.96.0; "), "{report}");
         let report = difference("a", OLD, &OLD.replace("01\n", "02\n")).expect("they differ");
-        assert!(
-            report.contains("made from other sources (0000000000000001, not"),
-            "{report}"
-        );
+        assert!(report.contains("made from other sources (0000000000000001, not"), "{report}");
         let report = difference("a", "ret;\n", OLD).expect("they differ");
         assert!(report.contains("no provenance header"), "{report}");
     }

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 /// The repository's root folder.
 pub fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask
-        .parent()
-        .expect("this package is a folder of the root")
+    xtask.parent().expect("this package is a folder of the root")
 }
 
 /// A folder for what a command makes on the way; it is kept, so that the next run is quick.

@@ -13,13 +13,7 @@ fn without_a_compiler_it_fails_and_says_what_to_install() {
             .expect("cargo has built it");
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{message}");
-        assert!(
-            message.contains("tried no/such/rustc: does not start"),
-            "{message}"
-        );
-        assert!(
-            message.contains("rustup component add rust-src"),
-            "{message}"
-        );
+        assert!(message.contains("tried no/such/rustc: does not start"), "{message}");
+        assert!(message.contains("rustup component add rust-src"), "{message}");
     }
 }

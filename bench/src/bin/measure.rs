@@ -1,4 +1,5 @@
-//! Measures workloads on the first GPU: `measure [--impl NAME] [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
+//! Measures workloads on the first GPU:
+//! `measure [--impl NAME] [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
 use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Knob, Runtime, TopK};
 use topk_bench::{Measurement, Pool, Workload, measure};
 
@@ -50,12 +51,9 @@ fn run_type<T: aikf_topk::Element>(
             let topk = with_knobs(TopK::new(workload.k).backend(backend), knobs)?;
             let floor_us = workload.bytes() as f64 / 4.5e6;
             match measure(runtime, &topk, workload, &pool) {
-                Ok(Measurement {
-                    median_us,
-                    least_us,
-                    right,
-                }) => println!(
-                    "{:24} {backend:12} {median_us:9.2} us (least {least_us:.2}) {:5.2} of the read {}",
+                Ok(Measurement { median_us, least_us, right }) => println!(
+                    "{:24} {backend:12} {median_us:9.2} us (least {least_us:.2}) {:5.2} of the \
+                     read {}",
                     workload.to_string(),
                     median_us / floor_us,
                     if right { "ok" } else { "WRONG" }

@@ -1,7 +1,7 @@
 //! `topk compare`: every backend that can run here, checked and timed on the same rows.
 use std::time::Instant;
 
-use aikf_topk::Error::{NoDevice, Unsupported};
+use aikf_topk::Error::{NoGpu, Unsupported};
 use aikf_topk::{Backend, Dtype, Element, Problem, Rows, Runtime, Selection, TopK};
 use clap::Args;
 use half::{bf16, f16};
@@ -69,11 +69,7 @@ struct Bench<'a, T> {
 
 /// Measures, prints, and says whether every answer was right.
 pub fn run(args: &CompareArgs) -> Result<Outcome, Error> {
-    let wanted = Wanted {
-        rows: Some(args.batch),
-        n: Some(args.vocab),
-        dtype: Some(args.dtype),
-    };
+    let wanted = Wanted { rows: Some(args.batch), n: Some(args.vocab), dtype: Some(args.dtype) };
     let input = Input::open(&Source::Random(args.seed), &wanted)?;
     let runtime = args.device.open()?;
     let measurements = match args.dtype {
@@ -98,11 +94,7 @@ fn measure_all<T: Element>(
     let calls = able(args, &problem, runtime)?;
     terminal::note(&output::problem(&problem));
     let elements = input.elements::<T>()?;
-    let bench = Bench {
-        args,
-        runtime,
-        elements: &elements,
-    };
+    let bench = Bench { args, runtime, elements: &elements };
     let mut measurements = vec![];
     for (backend, topk) in calls {
         measurements.push(bench.measure(backend, &topk)?);
@@ -125,7 +117,7 @@ fn able(
         let topk = args.knobs.apply(TopK::new(args.top_k).backend(backend))?;
         match topk.plan(runtime, problem) {
             Ok(_) => calls.push((backend, topk)),
-            Err(reason @ (NoDevice { .. } | Unsupported { .. })) => {
+            Err(reason @ (NoGpu { .. } | Unsupported { .. })) => {
                 terminal::note(&format!("backend {backend} is left out: {reason}"));
             }
             Err(reason) => return Err(reason.into()),
@@ -143,9 +135,7 @@ impl<T: Element> Bench<'_, T> {
         let device = timing::device_name(backend, self.runtime);
         let difference = check::first_difference(self.elements, self.args.vocab, true, &answer);
         if let Some(difference) = &difference {
-            terminal::note(&format!(
-                "check: backend {backend} on {device}: {difference}"
-            ));
+            terminal::note(&format!("check: backend {backend} on {device}: {difference}"));
         }
         // A clock that is too coarse gives 0, and nothing is to be divided by that.
         let median_us = samples.percentile_us(50).max(1e-3);

@@ -20,8 +20,8 @@ use crate::timing;
 pub struct SelectArgs {
     /// The rows: FILE.npy, FILE.safetensors:TENSOR, or random:SEED
     ///
-    /// An array is [n], one row, or [rows, n]. The tensor's name may be left out where a file has
-    /// only one. A seed gives bell-shaped values, the same ones everywhere.
+    /// An array is `[n]`, one row, or `[rows, n]`. The tensor's name may be left out where a file
+    /// has only one. A seed gives bell-shaped values, the same ones everywhere.
     #[arg(long, value_name = "SOURCE")]
     input: Source,
     /// Rows; a file knows its own
@@ -73,11 +73,7 @@ Examples:
 
 /// Selects, prints, and checks.
 pub fn run(args: &SelectArgs) -> Result<Outcome, Error> {
-    let wanted = Wanted {
-        rows: args.batch,
-        n: args.vocab,
-        dtype: args.dtype,
-    };
+    let wanted = Wanted { rows: args.batch, n: args.vocab, dtype: args.dtype };
     let input = Input::open(&args.input, &wanted)?;
     let runtime = args.device.open()?;
     match input.dtype {

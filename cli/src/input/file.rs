@@ -12,19 +12,14 @@ use crate::error::Error;
 
 /// Maps a file that is not empty.
 pub fn map(path: &Path) -> Result<Mmap, Error> {
-    let refused = |reason| Error::File {
-        path: path.to_path_buf(),
-        reason,
-    };
+    let refused = |reason| Error::File { path: path.to_path_buf(), reason };
     let file = File::open(path).map_err(refused)?;
     let metadata = file.metadata().map_err(refused)?;
     if !metadata.is_file() {
         return Err(refused(io::Error::other("it is not a regular file")));
     }
     if metadata.len() == 0 {
-        return Err(Error::Empty {
-            path: path.to_path_buf(),
-        });
+        return Err(Error::Empty { path: path.to_path_buf() });
     }
     // SAFETY: the map is only read, and every bit pattern is a right element. What cannot be ruled
     // out is that somebody truncates the file meanwhile; the system then ends the process.

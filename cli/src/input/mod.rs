@@ -106,19 +106,11 @@ impl Input {
         let (rows, n) = rows_of(source, &header.shape)?;
         agrees(source, "--batch", wanted.rows, rows, "rows")?;
         agrees(source, "--vocab", wanted.n, n, "elements a row")?;
-        Ok(Input {
-            dtype: header.dtype,
-            rows,
-            n,
-            content: Content::File(header.data),
-        })
+        Ok(Input { dtype: header.dtype, rows, n, content: Content::File(header.data) })
     }
 
     fn random(source: &Source, seed: u64, wanted: &Wanted) -> Result<Input, Error> {
-        let no_shape = |missing| Error::NoShape {
-            input: source.to_string(),
-            missing,
-        };
+        let no_shape = |missing| Error::NoShape { input: source.to_string(), missing };
         let (rows, n) = match (wanted.rows, wanted.n) {
             (Some(rows), Some(n)) => (rows, n),
             (None, Some(_)) => return Err(no_shape("--batch")),
@@ -149,10 +141,7 @@ fn rows_of(source: &Source, shape: &[u64]) -> Result<(usize, usize), Error> {
     match shape {
         [n] => Ok((1, length(*n))),
         [rows, n] => Ok((length(*rows), length(*n))),
-        _ => Err(Error::Dimensions {
-            input: source.to_string(),
-            shape: shape.to_vec(),
-        }),
+        _ => Err(Error::Dimensions { input: source.to_string(), shape: shape.to_vec() }),
     }
 }
 
@@ -200,10 +189,7 @@ mod tests {
         let text = |wanted| Input::open(&source, &wanted).unwrap_err().to_string();
         let all = Wanted::default();
         assert!(text(all).ends_with("add --batch and --vocab"));
-        let one = Wanted {
-            rows: Some(1),
-            ..all
-        };
+        let one = Wanted { rows: Some(1), ..all };
         assert!(text(one).ends_with("add --vocab"));
     }
 }

@@ -15,16 +15,8 @@ use crate::error::Error;
 pub fn open(path: &Path, wanted: Option<Dtype>) -> Result<Header, Error> {
     let map = file::map(path)?;
     let input = Source::Npy(path.to_path_buf()).to_string();
-    let NpyHeader {
-        descr,
-        fortran_order,
-        shape,
-        data_start,
-    } = NpyHeader::parse(&map).map_err(|reason| Error::Malformed {
-        path: path.to_path_buf(),
-        kind: ".npy",
-        reason,
-    })?;
+    let NpyHeader { descr, fortran_order, shape, data_start } = NpyHeader::parse(&map)
+        .map_err(|reason| Error::Malformed { path: path.to_path_buf(), kind: ".npy", reason })?;
     let dtype = dtype(&input, &descr, wanted)?;
     let several = shape.iter().filter(|&&length| length > 1).count() > 1;
     if fortran_order && several {
@@ -33,11 +25,7 @@ pub fn open(path: &Path, wanted: Option<Dtype>) -> Result<Header, Error> {
     let needed = bytes(dtype, &shape);
     let actual = map.len() - data_start;
     if needed > actual as u64 {
-        return Err(Error::Truncated {
-            input,
-            needed,
-            actual: actual as u64,
-        });
+        return Err(Error::Truncated { input, needed, actual: actual as u64 });
     }
     let data = Span::new(map, data_start..data_start + needed as usize);
     Ok(Header { dtype, shape, data })
@@ -60,11 +48,8 @@ fn dtype(input: &str, stored: &str, wanted: Option<Dtype>) -> Result<Dtype, Erro
         actual: stored.to_string(),
         advice,
     };
-    let refused = |advice| Error::Dtype {
-        input: input.to_string(),
-        actual: stored.to_string(),
-        advice,
-    };
+    let refused =
+        |advice| Error::Dtype { input: input.to_string(), actual: stored.to_string(), advice };
     match (meaning(stored), wanted) {
         (Meaning::Float(dtype), None) => Ok(dtype),
         (Meaning::Float(dtype), Some(given)) if dtype == given => Ok(dtype),

@@ -43,10 +43,7 @@ impl NpyHeader {
         };
         let start = PREFIX_BYTES + length_bytes;
         let length = file.get(PREFIX_BYTES..start).ok_or_else(ends)?;
-        let length = length
-            .iter()
-            .rev()
-            .fold(0, |length, &byte| length << 8 | usize::from(byte));
+        let length = length.iter().rev().fold(0, |length, &byte| length << 8 | usize::from(byte));
         let data_start = start + length;
         let text = file.get(start..data_start).ok_or_else(ends)?;
         let text = String::from_utf8_lossy(text);
@@ -83,16 +80,13 @@ fn shape(text: &str) -> Option<Vec<u64>> {
     let (inside, _) = value(text, "shape")?.strip_prefix('(')?.split_once(')')?;
     let lengths = inside.split(',').map(str::trim).filter(|l| !l.is_empty());
     // Python 2 marked long numbers.
-    lengths
-        .map(|length| length.trim_end_matches('L').parse().ok())
-        .collect()
+    lengths.map(|length| length.trim_end_matches('L').parse().ok()).collect()
 }
 
 /// What follows a key and its colon.
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let (_, after) = ['\'', '"']
-        .iter()
-        .find_map(|quote| text.split_once(&format!("{quote}{key}{quote}")))?;
+    let (_, after) =
+        ['\'', '"'].iter().find_map(|quote| text.split_once(&format!("{quote}{key}{quote}")))?;
     Some(after.trim_start().strip_prefix(':')?.trim_start())
 }
 

@@ -9,11 +9,7 @@ use crate::error::Error;
 
 /// `rows` rows of `n` elements.
 pub fn rows<T: Element>(seed: u64, rows: usize, n: usize) -> Result<Vec<T>, Error> {
-    let too_large = || Error::TooLarge {
-        rows,
-        n,
-        dtype: T::DTYPE.name(),
-    };
+    let too_large = || Error::TooLarge { rows, n, dtype: T::DTYPE.name() };
     let count = rows.checked_mul(n).ok_or_else(too_large)?;
     let mut elements: Vec<T> = vec![];
     elements.try_reserve_exact(count).map_err(|_| too_large())?;

@@ -21,19 +21,15 @@ pub fn open(path: &Path, tensor: Option<&str>, wanted: Option<Dtype>) -> Result<
     let tensors = metadata.tensors();
     let mut names: Vec<String> = tensors.keys().cloned().collect();
     names.sort();
-    let unclear = |problem: String| Error::Tensor {
-        path: path.to_path_buf(),
-        problem,
-        names: names.clone(),
-    };
+    let unclear =
+        |problem: String| Error::Tensor { path: path.to_path_buf(), problem, names: names.clone() };
     let name = match (tensor, &names[..]) {
         (Some(name), _) => name,
         (None, [only]) => only,
         (None, _) => return Err(unclear("needs :TENSOR behind its name".to_string())),
     };
-    let info: &TensorInfo = tensors
-        .get(name)
-        .ok_or_else(|| unclear(format!("has no tensor {name:?}")))?;
+    let info: &TensorInfo =
+        tensors.get(name).ok_or_else(|| unclear(format!("has no tensor {name:?}")))?;
     let input = Source::Safetensors(path.to_path_buf(), Some(name.to_string())).to_string();
     let dtype = dtype(input, info.dtype, wanted)?;
     let shape = info.shape.iter().map(|&length| length as u64).collect();
@@ -71,16 +67,9 @@ fn dtype(input: String, stored: Stored, wanted: Option<Dtype>) -> Result<Dtype, 
 fn malformed(path: &Path, map: &Mmap, error: SafeTensorError) -> Error {
     let reason = match error {
         SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength => {
-            format!(
-                "its header does not fit the {} bytes that it has; is it truncated?",
-                map.len()
-            )
+            format!("its header does not fit the {} bytes that it has; is it truncated?", map.len())
         }
         other => other.to_string(),
     };
-    Error::Malformed {
-        path: path.to_path_buf(),
-        kind: ".safetensors",
-        reason,
-    }
+    Error::Malformed { path: path.to_path_buf(), kind: ".safetensors", reason }
 }

@@ -29,9 +29,8 @@ pub struct Measurement {
     pub ok: bool,
 }
 
-const COLUMNS: [&str; 9] = [
-    "backend", "device", "answer", "median", "p10", "p90", "GB/s", "speed", "samples",
-];
+const COLUMNS: [&str; 9] =
+    ["backend", "device", "answer", "median", "p10", "p90", "GB/s", "speed", "samples"];
 
 /// Prints them.
 pub fn print(format: Format, measurements: &[Measurement]) -> Result<(), Error> {
@@ -61,10 +60,7 @@ fn as_table(out: &mut impl Write, measurements: &[Measurement]) -> Result<(), Er
 }
 
 fn as_csv(out: &mut impl Write, measurements: &[Measurement]) -> Result<(), Error> {
-    writeln!(
-        out,
-        "backend,device,median_us,p10_us,p90_us,gb_per_s,speedup,samples,ok"
-    )?;
+    writeln!(out, "backend,device,median_us,p10_us,p90_us,gb_per_s,speedup,samples,ok")?;
     for m in measurements {
         let Measurement {
             backend,
@@ -78,10 +74,7 @@ fn as_csv(out: &mut impl Write, measurements: &[Measurement]) -> Result<(), Erro
             ok,
         } = m;
         let device = quoted(device);
-        write!(
-            out,
-            "{backend},{device},{median_us:.3},{p10_us:.3},{p90_us:.3},"
-        )?;
+        write!(out, "{backend},{device},{median_us:.3},{p10_us:.3},{p90_us:.3},")?;
         writeln!(out, "{gb_per_s:.3},{speedup:.3},{samples},{ok}")?;
     }
     Ok(())

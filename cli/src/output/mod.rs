@@ -29,14 +29,7 @@ pub enum Format {
 
 /// A problem in words.
 pub fn problem(problem: &Problem) -> String {
-    let Problem {
-        dtype,
-        rows,
-        n,
-        k,
-        largest,
-        ..
-    } = problem;
+    let Problem { dtype, rows, n, k, largest, .. } = problem;
     let best = match (largest, rows) {
         (true, 1) => "the greatest",
         (false, 1) => "the smallest",
@@ -96,11 +89,7 @@ enum JsonValue {
 
 impl JsonValue {
     fn new(value: f32) -> JsonValue {
-        if value.is_finite() {
-            JsonValue::Finite(value)
-        } else {
-            JsonValue::Word(number(value))
-        }
+        if value.is_finite() { JsonValue::Finite(value) } else { JsonValue::Word(number(value)) }
     }
 }
 

@@ -82,10 +82,7 @@ impl<T: Element> Resident<T> {
         let values = unsafe { DeviceSliceMut::<T>::from_raw(address, outputs) };
         // SAFETY: all are fields beside the stream, which is waited for before they are read, and
         // whose work freeing memory waits for.
-        unsafe {
-            self.prepared
-                .enqueue(input, values, &mut self.indices, &self.stream)
-        }?;
+        unsafe { self.prepared.enqueue(input, values, &mut self.indices, &self.stream) }?;
         Ok(())
     }
 

@@ -66,11 +66,7 @@ impl Run {
         assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
         assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
         for word in words {
-            assert!(
-                self.stderr.contains(word),
-                "no {word:?} in: {}",
-                self.stderr
-            );
+            assert!(self.stderr.contains(word), "no {word:?} in: {}", self.stderr);
         }
     }
 
@@ -126,9 +122,7 @@ pub fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
 
 /// The bytes of elements whose bit patterns these are.
 pub fn bytes(elements: &[u32], dtype: Dtype) -> Vec<u8> {
-    let bytes = elements
-        .iter()
-        .flat_map(|e| e.to_le_bytes().into_iter().take(dtype.bytes()));
+    let bytes = elements.iter().flat_map(|e| e.to_le_bytes().into_iter().take(dtype.bytes()));
     bytes.collect()
 }
 
@@ -140,8 +134,5 @@ pub fn reference(
     k: usize,
     largest: bool,
 ) -> Vec<Expected> {
-    elements
-        .chunks(n)
-        .map(|row| expected(row, dtype, k, largest))
-        .collect()
+    elements.chunks(n).map(|row| expected(row, dtype, k, largest)).collect()
 }

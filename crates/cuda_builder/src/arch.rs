@@ -49,10 +49,7 @@ impl Arch {
     /// The `--cfg` names that are set for this generation: one for each floor that it reaches.
     pub(crate) fn cfgs(self) -> impl Iterator<Item = &'static str> {
         let floors = [(80, "sm80"), (90, "sm90")];
-        floors
-            .into_iter()
-            .filter(move |floor| self.number() >= floor.0)
-            .map(|floor| floor.1)
+        floors.into_iter().filter(move |floor| self.number() >= floor.0).map(|floor| floor.1)
     }
 }
 

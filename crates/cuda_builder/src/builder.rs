@@ -45,11 +45,7 @@ impl CudaBuilder {
     /// (`CARGO_MANIFEST_DIR`). The crate is named as the folder, with `_` for `-`.
     pub fn new(folder: impl AsRef<Path>) -> Self {
         let dir = from_manifest(folder.as_ref());
-        let name = dir
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .replace('-', "_");
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().replace('-', "_");
         Self {
             kernels: CrateSource { name, dir },
             device_libraries: Vec::new(),
@@ -67,10 +63,7 @@ impl CudaBuilder {
     /// libraries added before it, and `core`.
     pub fn device_library(mut self, name: &str, folder: impl AsRef<Path>) -> Self {
         let dir = from_manifest(folder.as_ref());
-        self.device_libraries.push(CrateSource {
-            name: name.to_string(),
-            dir,
-        });
+        self.device_libraries.push(CrateSource { name: name.to_string(), dir });
         self
     }
 
@@ -127,9 +120,7 @@ impl CudaBuilder {
     /// write there.
     pub fn build(&self) -> Result<Built, BuildError> {
         if self.archs.is_empty() {
-            return Err(BuildError::Incomplete {
-                missing: "a GPU generation: call `arch`",
-            });
+            return Err(BuildError::Incomplete { missing: "a GPU generation: call `arch`" });
         }
         let policy = self.chosen_policy()?;
         if policy == Policy::Auto && on_docs_rs() {
@@ -157,10 +148,7 @@ impl CudaBuilder {
     /// [`BuildError::NoSources`] and [`BuildError::Io`].
     pub fn source_hash(&self) -> Result<SourceHash, BuildError> {
         let crates: Vec<_> = self.crates().collect();
-        let missing = crates
-            .iter()
-            .map(|source| source.root())
-            .find(|root| !root.is_file());
+        let missing = crates.iter().map(|source| source.root()).find(|root| !root.is_file());
         match missing {
             Some(root) => Err(BuildError::NoSources { root }),
             None => SourceHash::of(&crates, &self.archs),
@@ -170,9 +158,7 @@ impl CudaBuilder {
     /// The folders whose contents decide the result, where they exist.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = PathBuf> {
         let sources = self.crates().map(CrateSource::src);
-        sources
-            .chain(self.prebuilt.clone())
-            .filter(|path| path.exists())
+        sources.chain(self.prebuilt.clone()).filter(|path| path.exists())
     }
 
     fn crates(&self) -> impl Iterator<Item = &CrateSource> {
@@ -212,11 +198,7 @@ impl CudaBuilder {
         prebuilt: Option<crate::PrebuiltFault>,
     ) -> BuildError {
         let explicit = self.compilers.is_none() && toolchain::from_environment().is_some();
-        BuildError::NoCompiler {
-            explicit,
-            refused,
-            prebuilt,
-        }
+        BuildError::NoCompiler { explicit, refused, prebuilt }
     }
 
     /// Prebuilt PTX in place of the compiler that was not found. Who named a compiler wants that
@@ -224,25 +206,19 @@ impl CudaBuilder {
     fn stand_in(&self, refused: Vec<Refusal>) -> Result<Built, BuildError> {
         let hash = self.source_hash()?;
         match self.no_compiler(refused, None) {
-            BuildError::NoCompiler {
-                explicit: false,
-                refused,
-                ..
-            } => self.use_prebuilt(Some(hash)).map_err(|error| match error {
-                BuildError::Prebuilt(fault) => self.no_compiler(refused, Some(fault)),
-                other => other,
-            }),
+            BuildError::NoCompiler { explicit: false, refused, .. } => {
+                self.use_prebuilt(Some(hash)).map_err(|error| match error {
+                    BuildError::Prebuilt(fault) => self.no_compiler(refused, Some(fault)),
+                    other => other,
+                })
+            }
             explicit => Err(explicit),
         }
     }
 
     fn use_prebuilt(&self, present: Option<SourceHash>) -> Result<Built, BuildError> {
         let found = Prebuilt::read(self.prebuilt.as_deref(), &self.archs, present);
-        let Prebuilt {
-            ptx,
-            compiler,
-            sources,
-        } = found.map_err(BuildError::Prebuilt)?;
+        let Prebuilt { ptx, compiler, sources } = found.map_err(BuildError::Prebuilt)?;
         Ok(Built {
             ptx: self.write(&ptx)?,
             source: Source::Prebuilt { compiler },
@@ -253,16 +229,10 @@ impl CudaBuilder {
 
     /// An empty module for each generation: enough for documentation, which loads none.
     fn no_ptx_for_docs(&self) -> Result<Built, BuildError> {
-        let empty: Vec<_> = self
-            .archs
-            .iter()
-            .map(|&arch| (arch, String::new()))
-            .collect();
+        let empty: Vec<_> = self.archs.iter().map(|&arch| (arch, String::new())).collect();
         Ok(Built {
             ptx: self.write(&empty)?,
-            source: Source::Prebuilt {
-                compiler: "no compiler (documentation only)".to_string(),
-            },
+            source: Source::Prebuilt { compiler: "no compiler (documentation only)".to_string() },
             source_hash: SourceHash(0),
             warnings: String::new(),
         })
@@ -284,18 +254,12 @@ impl CudaBuilder {
         let mut warnings = String::new();
         for asm in compilation.run(&self.archs)? {
             let text = finish(&asm)?;
-            ptx.push((
-                asm.arch,
-                format!("{}{text}", Provenance::new(&compiler, asm.arch, hash)),
-            ));
+            ptx.push((asm.arch, format!("{}{text}", Provenance::new(&compiler, asm.arch, hash))));
             warnings = asm.warnings;
         }
         Ok(Built {
             ptx: self.write(&ptx)?,
-            source: Source::Compiled {
-                compiler,
-                rustc: toolchain.executable(),
-            },
+            source: Source::Compiled { compiler, rustc: toolchain.executable() },
             source_hash: hash,
             warnings,
         })
@@ -326,18 +290,11 @@ fn finish(asm: &Asm) -> Result<String, BuildError> {
     if findings.is_empty() {
         return Ok(text);
     }
-    Err(BuildError::Refused {
-        arch: asm.arch,
-        asm: asm.path.clone(),
-        findings,
-    })
+    Err(BuildError::Refused { arch: asm.arch, asm: asm.path.clone(), findings })
 }
 
 fn from_manifest(path: &Path) -> PathBuf {
-    env::var_os("CARGO_MANIFEST_DIR")
-        .map(PathBuf::from)
-        .unwrap_or_default()
-        .join(path)
+    env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default().join(path)
 }
 
 fn or_in_out_dir(
@@ -346,10 +303,7 @@ fn or_in_out_dir(
     missing: &'static str,
 ) -> Result<PathBuf, BuildError> {
     let default = || env::var_os("OUT_DIR").map(|out| PathBuf::from(out).join(name));
-    chosen
-        .cloned()
-        .or_else(default)
-        .ok_or(BuildError::Incomplete { missing })
+    chosen.cloned().or_else(default).ok_or(BuildError::Incomplete { missing })
 }
 
 fn on_docs_rs() -> bool {

@@ -27,11 +27,8 @@ const COMMON: &[&str] = &[
 ];
 
 /// Flags of a crate whose functions are instantiated elsewhere.
-const LIBRARY: &[&str] = &[
-    "-Zalways-encode-mir",
-    "-Zcross-crate-inline-threshold=always",
-    "--emit=metadata",
-];
+const LIBRARY: &[&str] =
+    &["-Zalways-encode-mir", "-Zcross-crate-inline-threshold=always", "--emit=metadata"];
 
 /// Flags of the crate that becomes PTX. Loops over arrays that are to live in registers must be
 /// unrolled in full, or the arrays end in local memory: hence the threshold.
@@ -90,9 +87,7 @@ impl Compilation<'_> {
 
     /// The folder with the metadata of `core`, which is made unless it is there.
     fn core(&self) -> Result<PathBuf, BuildError> {
-        let folder = self
-            .core_cache
-            .join(format!("core-{:016x}", self.core_key()));
+        let folder = self.core_cache.join(format!("core-{:016x}", self.core_key()));
         if folder.is_dir() {
             return Ok(folder);
         }
@@ -102,9 +97,7 @@ impl Compilation<'_> {
         }
         // Made aside and then renamed, so that a folder of that name is always whole, whatever
         // other processes do.
-        let aside = self
-            .core_cache
-            .join(format!("making-core-{}", process::id()));
+        let aside = self.core_cache.join(format!("making-core-{}", process::id()));
         create_empty_dir(&aside)?;
         self.compile_core(&aside)?;
         if let Err(error) = fs::rename(&aside, &folder) {
@@ -121,20 +114,13 @@ impl Compilation<'_> {
         key.field(&RULES.to_le_bytes());
         key.field(self.toolchain.version().as_bytes());
         key.field(self.toolchain.library().as_os_str().as_encoded_bytes());
-        COMMON
-            .iter()
-            .chain(LIBRARY)
-            .for_each(|flag| key.field(flag.as_bytes()));
+        COMMON.iter().chain(LIBRARY).for_each(|flag| key.field(flag.as_bytes()));
         key.0
     }
 
     fn compile_core(&self, folder: &Path) -> Result<(), BuildError> {
         let mut rustc = self.rustc("core", &self.toolchain.library(), "library");
-        rustc
-            .args(LIBRARY)
-            .arg("--cap-lints=allow")
-            .arg("-o")
-            .arg(folder.join(rmeta("core")));
+        rustc.args(LIBRARY).arg("--cap-lints=allow").arg("-o").arg(folder.join(rmeta("core")));
         run(rustc.arg(self.toolchain.core_root()), || "core".into())?;
 
         let stub = folder.join("compiler_builtins.rs");
@@ -152,10 +138,7 @@ impl Compilation<'_> {
         create_empty_dir(&folder)?;
         for (done, library) in self.device_libraries.iter().enumerate() {
             let mut rustc = self.gpu_crate(library, arch, core, &self.device_libraries[..done]);
-            rustc
-                .args(LIBRARY)
-                .arg("-o")
-                .arg(folder.join(rmeta(&library.name)));
+            rustc.args(LIBRARY).arg("-o").arg(folder.join(rmeta(&library.name)));
             compile(rustc, library, arch)?;
         }
         let mut rustc = self.gpu_crate(self.kernels, arch, core, self.device_libraries);
@@ -163,12 +146,7 @@ impl Compilation<'_> {
         let warnings = compile(rustc, self.kernels, arch)?;
         let path = folder.join(format!("{}.s", self.kernels.name));
         let text = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
-        Ok(Asm {
-            arch,
-            path,
-            text,
-            warnings,
-        })
+        Ok(Asm { arch, path, text, warnings })
     }
 
     /// The compiler with all a GPU crate needs but for its kind of output and its source.
@@ -187,9 +165,7 @@ impl Compilation<'_> {
             rustc.args(["--cfg", cfg]);
         });
         rustc.arg("-L").arg(core);
-        rustc
-            .args(extern_crate("core", core))
-            .args(extern_crate("compiler_builtins", core));
+        rustc.args(extern_crate("core", core)).args(extern_crate("compiler_builtins", core));
         let folder = self.work_dir.join(arch.to_string());
         rustc.arg("-L").arg(&folder);
         libraries.iter().for_each(|library| {
@@ -242,10 +218,7 @@ fn run(rustc: &mut Command, what: impl Fn() -> String) -> Result<String, BuildEr
     if output.status.success() {
         Ok(diagnostics)
     } else {
-        Err(BuildError::Compile {
-            what: what(),
-            diagnostics,
-        })
+        Err(BuildError::Compile { what: what(), diagnostics })
     }
 }
 

@@ -80,56 +80,32 @@ pub enum BuildError {
 impl BuildError {
     /// Wraps the system's reason for what could not be done to `path`; made for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_path_buf(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_path_buf(), source }
     }
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCompiler {
-                explicit,
-                refused,
-                prebuilt,
-            } => no_compiler(f, *explicit, refused, prebuilt.as_ref()),
+            Self::NoCompiler { explicit, refused, prebuilt } => {
+                no_compiler(f, *explicit, refused, prebuilt.as_ref())
+            }
             Self::Prebuilt(fault) => write!(f, "{fault}\n{REMEDY}"),
             Self::Compile { what, diagnostics } => {
-                write!(
-                    f,
-                    "{what} does not compile for the GPU:\n{}",
-                    diagnostics.trim_end()
-                )
+                write!(f, "{what} does not compile for the GPU:\n{}", diagnostics.trim_end())
             }
-            Self::Refused {
-                arch,
-                asm,
-                findings,
-            } => {
+            Self::Refused { arch, asm, findings } => {
                 write!(f, "the {arch} PTX is refused (lines of {}):", asm.display())?;
-                findings
-                    .iter()
-                    .try_for_each(|finding| write!(f, "\n  {finding}"))
+                findings.iter().try_for_each(|finding| write!(f, "\n  {finding}"))
             }
             Self::NoSources { root } => {
                 write!(f, "no kernel sources: {} is missing", root.display())
             }
-            Self::Environment {
-                name,
-                value,
-                allowed,
-            } => {
+            Self::Environment { name, value, allowed } => {
                 write!(f, "{name}={value} has no meaning; {name} may be {allowed}")
             }
             Self::Incomplete { missing } => write!(f, "CudaBuilder lacks {missing}"),
-            Self::Io {
-                action,
-                path,
-                source,
-            } => {
+            Self::Io { action, path, source } => {
                 write!(f, "cannot {action} {}: {source}", path.display())
             }
         }
@@ -152,10 +128,7 @@ fn no_compiler(
     prebuilt: Option<&PrebuiltFault>,
 ) -> fmt::Result {
     if explicit {
-        writeln!(
-            f,
-            "AIKF_RUSTC names a compiler that cannot compile the GPU kernels"
-        )?;
+        writeln!(f, "AIKF_RUSTC names a compiler that cannot compile the GPU kernels")?;
     } else {
         writeln!(f, "no compiler for the GPU kernels")?;
     }
@@ -239,16 +212,9 @@ impl fmt::Display for PrebuiltFault {
             Self::Missing(path) => write!(f, "prebuilt PTX is missing: {}", path.display()),
             Self::NoHeader(path) => {
                 let path = path.display();
-                write!(
-                    f,
-                    "prebuilt PTX without a fitting provenance header: {path}"
-                )
+                write!(f, "prebuilt PTX without a fitting provenance header: {path}")
             }
-            Self::Stale {
-                path,
-                made_from,
-                present,
-            } => write!(
+            Self::Stale { path, made_from, present } => write!(
                 f,
                 "prebuilt PTX is stale: {} was made from sources {made_from}, those present are \
                  {present}\nrun `cargo xtask ptx` where a compiler as below is installed, or \

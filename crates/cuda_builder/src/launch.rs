@@ -27,10 +27,7 @@ pub(crate) fn place_directives(asm: &str) -> Result<String, Vec<Finding>> {
             pending = markers.remove(kernel);
         }
         if line == "{" {
-            pending
-                .take()
-                .into_iter()
-                .for_each(|marker| write_directives(&mut text, &marker));
+            pending.take().into_iter().for_each(|marker| write_directives(&mut text, &marker));
         }
         text.push_str(line);
         text.push('\n');
@@ -42,11 +39,7 @@ pub(crate) fn place_directives(asm: &str) -> Result<String, Vec<Finding>> {
         text: marker.directives.to_string(),
     };
     let findings: Vec<_> = markers.into_iter().map(without_kernel).collect();
-    if findings.is_empty() {
-        Ok(text)
-    } else {
-        Err(findings)
-    }
+    if findings.is_empty() { Ok(text) } else { Err(findings) }
 }
 
 /// What one marker says.
@@ -64,10 +57,7 @@ fn markers(asm: &str) -> Result<BTreeMap<&str, Marker<'_>>, Vec<Finding>> {
             continue;
         };
         let (name, directives) = marker.split_once(' ').unwrap_or((marker, ""));
-        let marker = Marker {
-            line: index + 1,
-            directives: directives.trim(),
-        };
+        let marker = Marker { line: index + 1, directives: directives.trim() };
         let fit = marker.directives.starts_with('.');
         if !fit || markers.insert(name, marker).is_some() {
             findings.push(Finding {
@@ -78,11 +68,7 @@ fn markers(asm: &str) -> Result<BTreeMap<&str, Marker<'_>>, Vec<Finding>> {
             });
         }
     }
-    if findings.is_empty() {
-        Ok(markers)
-    } else {
-        Err(findings)
-    }
+    if findings.is_empty() { Ok(markers) } else { Err(findings) }
 }
 
 /// One directive a line. Each begins with a dot, and none has a dot inside.
@@ -123,19 +109,14 @@ mod tests {
         let findings = place_directives(&format!("// @launch other .maxntid 32\n{KERNEL}"));
         let findings = findings.expect_err("there is no kernel `other`");
         assert_eq!(findings[0].rule, Rule::MarkerWithoutKernel);
-        assert_eq!(
-            (findings[0].function.as_str(), findings[0].line),
-            ("other", 1)
-        );
+        assert_eq!((findings[0].function.as_str(), findings[0].line), ("other", 1));
     }
 
     #[test]
     fn malformed_and_repeated_markers_are_refused() {
-        for markers in [
-            "// @launch k\n",
-            "// @launch k 512\n",
-            "// @launch k .a 1\n// @launch k .b 1\n",
-        ] {
+        for markers in
+            ["// @launch k\n", "// @launch k 512\n", "// @launch k .a 1\n// @launch k .b 1\n"]
+        {
             let findings = place_directives(&format!("{markers}{KERNEL}")).expect_err(markers);
             assert_eq!(findings[0].rule, Rule::BadMarker, "{markers}");
         }

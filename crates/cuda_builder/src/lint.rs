@@ -60,17 +60,8 @@ impl fmt::Display for Rule {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            function,
-            line,
-            rule,
-            text,
-        } = self;
-        let function = if function.is_empty() {
-            "(module)"
-        } else {
-            function
-        };
+        let Self { function, line, rule, text } = self;
+        let function = if function.is_empty() { "(module)" } else { function };
         match line {
             0 => write!(f, "{function}: {rule}: {text}"),
             _ => write!(f, "{function}, line {line}: {rule}: {text}"),
@@ -104,17 +95,9 @@ pub(crate) fn check(asm: &str, arch: Arch) -> Vec<Finding> {
             (function, in_kernel) = ("", true);
         }
     }
-    if !asm
-        .lines()
-        .any(|line| line.trim() == format!(".target {arch}"))
-    {
+    if !asm.lines().any(|line| line.trim() == format!(".target {arch}")) {
         let rule = Rule::WrongTarget;
-        findings.push(Finding {
-            function: String::new(),
-            line: 0,
-            rule,
-            text: arch.to_string(),
-        });
+        findings.push(Finding { function: String::new(), line: 0, rule, text: arch.to_string() });
     }
     findings
 }
@@ -127,11 +110,7 @@ fn entered_function(code: &str) -> Option<&str> {
     let (_, head) = code.split_once(".func ")?;
     // A return value stands in parentheses before the name.
     let head = head.trim_start();
-    let head = if head.starts_with('(') {
-        head.split_once(')')?.1
-    } else {
-        head
-    };
+    let head = if head.starts_with('(') { head.split_once(')')?.1 } else { head };
     Some(head.split('(').next().unwrap_or(head).trim())
 }
 
@@ -156,11 +135,7 @@ fn bare(statement: &str) -> &str {
 fn broken_rule(statement: &str) -> Option<Rule> {
     let operation = statement.split_whitespace().next().unwrap_or("");
     let (verb, qualifiers) = operation.split_once('.').unwrap_or((operation, ""));
-    let spaced = || {
-        qualifiers
-            .split('.')
-            .any(|word| SPACES.contains(&space(word)))
-    };
+    let spaced = || qualifiers.split('.').any(|word| SPACES.contains(&space(word)));
     match verb {
         "ld" | "st" | "atom" | "red" if !spaced() => Some(Rule::GenericAccess),
         "call" => Some(Rule::Call),
@@ -183,10 +158,7 @@ mod tests {
     /// The rules that a kernel with these lines breaks.
     fn rules(lines: &str) -> Vec<Rule> {
         let asm = format!(".target sm_90\n.visible .entry k(\n)\n{{\n{lines}\n}}\n");
-        check(&asm, Arch::Sm90)
-            .into_iter()
-            .map(|finding| finding.rule)
-            .collect()
+        check(&asm, Arch::Sm90).into_iter().map(|finding| finding.rule).collect()
     }
 
     #[test]
@@ -209,24 +181,12 @@ mod tests {
     fn each_rule_fires() {
         for (line, rule) in [
             ("ld.u32 %r1, [%rd1];", Rule::GenericAccess),
-            (
-                "@!%p1 st.v4.b32 [%rd1], {%r1, %r2, %r3, %r4};",
-                Rule::GenericAccess,
-            ),
-            (
-                "mov.b32 %r1, 0; atom.add.u32 %r1, [%rd1], %r2;",
-                Rule::GenericAccess,
-            ),
-            (
-                "{ red.relaxed.gpu.add.u32 [%rd1], %r2; }",
-                Rule::GenericAccess,
-            ),
+            ("@!%p1 st.v4.b32 [%rd1], {%r1, %r2, %r3, %r4};", Rule::GenericAccess),
+            ("mov.b32 %r1, 0; atom.add.u32 %r1, [%rd1], %r2;", Rule::GenericAccess),
+            ("{ red.relaxed.gpu.add.u32 [%rd1], %r2; }", Rule::GenericAccess),
             ("call.uni panic, (param0);", Rule::Call),
             ("call (retval0), f;", Rule::Call),
-            (
-                ".local .align 16 .b8 __local_depot0[304];",
-                Rule::LocalMemory,
-            ),
+            (".local .align 16 .b8 __local_depot0[304];", Rule::LocalMemory),
             (".extern .func panic", Rule::Undefined),
             (".extern .global .align 4 .u32 missing;", Rule::Undefined),
         ] {
@@ -238,10 +198,8 @@ mod tests {
     fn findings_name_the_function_and_the_line() {
         let asm = ".target sm_80\n.func (.param .b32 r) helper(\n)\n{\n\tcall x;\n}\n\
                    .extern .func x\n.visible .entry k()\n{\n\tld.u32 %r1, [%rd1];\n}\n";
-        let places: Vec<_> = check(asm, Arch::Sm80)
-            .into_iter()
-            .map(|found| (found.function, found.line))
-            .collect();
+        let places: Vec<_> =
+            check(asm, Arch::Sm80).into_iter().map(|found| (found.function, found.line)).collect();
         // The helper's own call is left out: to get there takes a call from a kernel.
         let expected = [("x".into(), 7), ("k".into(), 10)];
         assert_eq!(places, expected);
@@ -250,9 +208,6 @@ mod tests {
     #[test]
     fn another_target_is_refused() {
         let findings = check(".target sm_75\n", Arch::Sm80);
-        assert_eq!(
-            findings[0].to_string(),
-            "(module): compiled for another target than: sm_80"
-        );
+        assert_eq!(findings[0].to_string(), "(module): compiled for another target than: sm_80");
     }
 }

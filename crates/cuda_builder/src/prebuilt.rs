@@ -31,14 +31,8 @@ impl Prebuilt {
             // A checkout may have turned line ends into CR LF.
             ptx.push((arch, text.replace("\r\n", "\n")));
         }
-        let Provenance {
-            compiler, sources, ..
-        } = first.ok_or(PrebuiltFault::NoFolder)?;
-        Ok(Self {
-            ptx,
-            compiler,
-            sources,
-        })
+        let Provenance { compiler, sources, .. } = first.ok_or(PrebuiltFault::NoFolder)?;
+        Ok(Self { ptx, compiler, sources })
     }
 }
 

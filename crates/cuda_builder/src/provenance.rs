@@ -25,11 +25,7 @@ impl Provenance {
     pub(crate) fn new(compiler: &str, arch: Arch, sources: SourceHash) -> Self {
         let (major, minor) = arch.ptx_isa();
         let target = format!("{arch}, PTX ISA {major}.{minor}");
-        Self {
-            compiler: compiler.to_string(),
-            target,
-            sources,
-        }
+        Self { compiler: compiler.to_string(), target, sources }
     }
 
     /// Reads the header of a PTX file; `None` where there is none, or not a whole one.
@@ -73,9 +69,6 @@ mod tests {
     fn other_text_is_no_header() {
         assert_eq!(Provenance::parse(""), None);
         assert_eq!(Provenance::parse(".version 8.0\n"), None);
-        assert_eq!(
-            Provenance::parse("// Made by aikf-cuda-builder\n// compiler: x\n"),
-            None
-        );
+        assert_eq!(Provenance::parse("// Made by aikf-cuda-builder\n// compiler: x\n"), None);
     }
 }

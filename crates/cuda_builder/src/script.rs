@@ -11,9 +11,7 @@ use crate::{BuildError, Built, CudaBuilder, Source};
 /// cargo when to do it again. An error becomes cargo's, and ends the process.
 pub fn build_script(builder: &CudaBuilder, rust_file: &Path) -> Built {
     print_rerun_conditions(builder);
-    let built = builder
-        .build()
-        .and_then(|built| built.write_rust(rust_file).map(|()| built));
+    let built = builder.build().and_then(|built| built.write_rust(rust_file).map(|()| built));
     match built {
         Ok(built) => {
             print_compiler(&built);

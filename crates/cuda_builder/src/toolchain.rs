@@ -54,11 +54,7 @@ impl Toolchain {
         if version.number() < RELEASE_MIN {
             return Err(RefusalReason::TooOld(version.release));
         }
-        let toolchain = Self {
-            rustc: rustc.to_path_buf(),
-            sysroot,
-            version,
-        };
+        let toolchain = Self { rustc: rustc.to_path_buf(), sysroot, version };
         let core = toolchain.core_root();
         if !core.is_file() {
             return Err(RefusalReason::NoCoreSources(core));
@@ -87,20 +83,12 @@ impl Toolchain {
     pub(crate) fn executable(&self) -> PathBuf {
         let name = format!("rustc{}", env::consts::EXE_SUFFIX);
         let inside = self.sysroot.join("bin").join(name);
-        if inside.is_file() {
-            inside
-        } else {
-            self.rustc.clone()
-        }
+        if inside.is_file() { inside } else { self.rustc.clone() }
     }
 
     /// The compiler in one line: release, commit and LLVM.
     pub(crate) fn version(&self) -> String {
-        let Version {
-            release,
-            commit,
-            llvm,
-        } = &self.version;
+        let Version { release, commit, llvm } = &self.version;
         format!("rustc {release} ({commit}), LLVM {llvm}")
     }
 }
@@ -135,9 +123,7 @@ impl Version {
 
 /// The one compiler that the environment asks for.
 pub(crate) fn from_environment() -> Option<PathBuf> {
-    env::var_os(RUSTC_VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    env::var_os(RUSTC_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The compilers worth trying, best first.
@@ -158,17 +144,10 @@ fn rustup_toolchains() -> Vec<PathBuf> {
     let mut toolchains: Vec<_> = entries.into_iter().flatten().flatten().collect();
     toolchains.sort_by_key(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        (
-            !name.starts_with("stable"),
-            !name.starts_with("nightly"),
-            name,
-        )
+        (!name.starts_with("stable"), !name.starts_with("nightly"), name)
     });
     let rustc = format!("bin/rustc{}", env::consts::EXE_SUFFIX);
-    toolchains
-        .iter()
-        .map(|entry| entry.path().join(&rustc))
-        .collect()
+    toolchains.iter().map(|entry| entry.path().join(&rustc)).collect()
 }
 
 /// A call of `rustc` that does not see what the outer cargo and the user set for host builds.
@@ -179,9 +158,7 @@ fn command(rustc: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTUP_AUTO_INSTALL", "0");
+    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTUP_AUTO_INSTALL", "0");
     command
 }
 
@@ -193,27 +170,17 @@ fn is_of_outer_build(name: &OsStr) -> bool {
     let of_cargo = name.starts_with("CARGO") && name != "CARGO_HOME";
     // RUSTUP_TOOLCHAIN and RUSTUP_HOME stay: they say which compiler rustup's `rustc` is.
     let of_rustc = name.starts_with("RUST") && !name.starts_with("RUSTUP_");
-    let of_loader = [
-        "LD_LIBRARY_PATH",
-        "DYLD_LIBRARY_PATH",
-        "DYLD_FALLBACK_LIBRARY_PATH",
-    ];
+    let of_loader = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"];
     of_cargo || of_rustc || name == "MAKEFLAGS" || of_loader.contains(&name)
 }
 
 fn ask(rustc: &Path, args: &[&str]) -> Result<String, RefusalReason> {
-    let output = command(rustc)
-        .args(args)
-        .output()
-        .map_err(RefusalReason::NotRunnable)?;
+    let output = command(rustc).args(args).output().map_err(RefusalReason::NotRunnable)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let first = complaint
-        .lines()
-        .next()
-        .map_or_else(|| output.status.to_string(), str::to_string);
+    let first = complaint.lines().next().map_or_else(|| output.status.to_string(), str::to_string);
     Err(RefusalReason::NotRustc(first))
 }
 
@@ -233,21 +200,9 @@ mod tests {
 
     #[test]
     fn variables_of_the_outer_build_are_hidden() {
-        let hidden = [
-            "RUSTFLAGS",
-            "CARGO_ENCODED_RUSTFLAGS",
-            "RUSTC_WRAPPER",
-            "LD_LIBRARY_PATH",
-        ];
+        let hidden = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "LD_LIBRARY_PATH"];
         assert!(hidden.iter().all(|name| is_of_outer_build(name.as_ref())));
-        let kept = [
-            "PATH",
-            "HOME",
-            "CARGO_HOME",
-            "RUSTUP_HOME",
-            "RUSTUP_TOOLCHAIN",
-            "TMPDIR",
-        ];
+        let kept = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "TMPDIR"];
         assert!(!kept.iter().any(|name| is_of_outer_build(name.as_ref())));
     }
 

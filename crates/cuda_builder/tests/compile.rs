@@ -17,31 +17,17 @@ fn every_generation_is_built() {
     }
     let Some(built) = build(&builder) else { return };
     let built = built.expect("the kernels are good");
-    let Source::Compiled { compiler, .. } = &built.source else {
-        panic!("{:?}", built.source)
-    };
+    let Source::Compiled { compiler, .. } = &built.source else { panic!("{:?}", built.source) };
 
     assert_eq!(built.ptx.len(), Arch::ALL.len());
     for arch in Arch::ALL {
         let ptx = text(&built, arch);
         let header = Provenance::parse(&ptx).expect("a header");
-        assert_eq!(
-            (&header.compiler, header.sources),
-            (compiler, built.source_hash)
-        );
+        assert_eq!((&header.compiler, header.sources), (compiler, built.source_hash));
         let (major, minor) = arch.ptx_isa();
-        assert!(
-            ptx.contains(&format!("\n.version {major}.{minor}\n.target {arch}\n")),
-            "{ptx}"
-        );
-        assert!(
-            ptx.contains("\n)\n.maxntid 512, 1, 1\n.minnctapersm 2\n{\n"),
-            "{ptx}"
-        );
-        assert!(
-            ptx.contains("\n.extern .shared .align 16 .b8 dynamic[];\n"),
-            "{ptx}"
-        );
+        assert!(ptx.contains(&format!("\n.version {major}.{minor}\n.target {arch}\n")), "{ptx}");
+        assert!(ptx.contains("\n)\n.maxntid 512, 1, 1\n.minnctapersm 2\n{\n"), "{ptx}");
+        assert!(ptx.contains("\n.extern .shared .align 16 .b8 dynamic[];\n"), "{ptx}");
         assert!(!ptx.contains("@launch"), "{ptx}");
         // The generation reached the device library as a cfg, and was doubled.
         let doubled = 2 * arch.number().min(90);
@@ -59,22 +45,13 @@ fn the_same_sources_give_the_same_bytes_anywhere() {
     for place in ["first", "second/and/deeper", "first"] {
         let root = scratch.join(place);
         copy_tree(&fixtures(), &root);
-        let builder = builder(&root, "good", &root)
-            .arch(Arch::Sm75)
-            .arch(Arch::Sm90);
+        let builder = builder(&root, "good", &root).arch(Arch::Sm75).arch(Arch::Sm90);
         // Where `core` was compiled must not matter either.
-        let builder = if place == "first" {
-            builder
-        } else {
-            builder.core_cache(core_elsewhere())
-        };
+        let builder = if place == "first" { builder } else { builder.core_cache(core_elsewhere()) };
         let Some(built) = build(&builder) else { return };
         let built = built.expect("the kernels are good");
         let ptx = text(&built, Arch::Sm75) + &text(&built, Arch::Sm90);
-        assert!(
-            !ptx.contains(&*scratch.to_string_lossy()),
-            "an absolute path in {ptx}"
-        );
+        assert!(!ptx.contains(&*scratch.to_string_lossy()), "an absolute path in {ptx}");
         results.push((built.source_hash, ptx));
     }
     assert_eq!(results[0], results[1]);
@@ -95,14 +72,7 @@ fn assert_refused(fixture: &str, kernel: &str, rule: Rule) {
         return;
     };
     let error = result.expect_err("a lint fires");
-    let BuildError::Refused {
-        arch: Arch::Sm80,
-        asm,
-        findings,
-    } = &error
-    else {
-        panic!("{error}")
-    };
+    let BuildError::Refused { arch: Arch::Sm80, asm, findings } = &error else { panic!("{error}") };
     let finding = findings.iter().find(|finding| finding.rule == rule);
     let finding = finding.unwrap_or_else(|| panic!("{error}"));
     assert_eq!(finding.function, kernel, "{error}");
@@ -110,10 +80,7 @@ fn assert_refused(fixture: &str, kernel: &str, rule: Rule) {
     let line = asm.lines().nth(finding.line - 1).expect("the line exists");
     let first_word = finding.text.split(' ').next().expect("some text");
     assert!(line.contains(first_word), "{finding} is not about {line}");
-    assert!(
-        !scratch.join("ptx/sm_80.ptx").exists(),
-        "refused PTX must not be left for use"
-    );
+    assert!(!scratch.join("ptx/sm_80.ptx").exists(), "refused PTX must not be left for use");
 }
 
 #[test]
@@ -148,10 +115,7 @@ fn compile_errors_are_passed_on() {
         return;
     };
     let message = result.expect_err("a type error").to_string();
-    assert!(
-        message.starts_with("broken for sm_80 does not compile for the GPU:\n"),
-        "{message}"
-    );
+    assert!(message.starts_with("broken for sm_80 does not compile for the GPU:\n"), "{message}");
     assert!(message.contains("broken/src/lib.rs"), "{message}");
 }
 
@@ -166,9 +130,7 @@ fn compilers_that_refuse_to_mix_cpus_are_told_to() {
     let builder = builder(&fixtures(), "good", &scratch).arch(Arch::Sm90);
     let Some(built) = build(&builder) else { return };
     let built = built.expect("the kernels are good");
-    let Source::Compiled { rustc, .. } = &built.source else {
-        panic!("{:?}", built.source)
-    };
+    let Source::Compiled { rustc, .. } = &built.source else { panic!("{:?}", built.source) };
     // Links, not a script written here: a file that a test has just written may still be open in
     // a process that another test is starting, and cannot be run then.
     let strict = scratch.join("strict-rustc");

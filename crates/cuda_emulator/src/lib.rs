@@ -8,13 +8,14 @@
 //!
 //! # What is like a GPU
 //!
-//! | | |
-//! |---|---|
-//! | errors | the codes of the real driver; after a fault in a kernel every call fails (700, 716, 719) until the context is released |
-//! | memory | fresh memory is not zero but `0xA5`; copies and fills must stay within one live allocation |
-//! | modules | PTX text gives the names of kernels; their code comes from the registry given to [`install`] |
-//! | launches | limits on threads and shared memory are checked; the arguments are copied |
-//! | graphs | capture records, launch replays; calls that a capture forbids spoil it |
+//! - Errors: the codes of the real driver; after a fault in a kernel every call fails (700, 716,
+//!   719) until the context is released.
+//! - Memory: fresh memory is not zero but `0xA5`; copies and fills must stay within one live
+//!   allocation.
+//! - Modules: PTX text gives the names of kernels; their code comes from the registry given to
+//!   [`install`].
+//! - Launches: limits on threads and shared memory are checked; the arguments are copied.
+//! - Graphs: capture records, launch replays; calls that a capture forbids spoil it.
 //!
 //! # What is not
 //!

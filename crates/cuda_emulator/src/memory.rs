@@ -45,11 +45,7 @@ impl Block {
         let start = NonNull::new(unsafe { alloc::alloc(layout) })?;
         // SAFETY: the allocation has `bytes` bytes.
         unsafe { start.write_bytes(POISON, bytes) };
-        Some(Block {
-            start,
-            layout,
-            kind,
-        })
+        Some(Block { start, layout, kind })
     }
 }
 
@@ -111,10 +107,7 @@ impl Memory {
 
     /// The addresses of all live allocations.
     pub(crate) fn ranges(&self) -> Vec<Range<usize>> {
-        self.blocks
-            .iter()
-            .map(|(&start, block)| start..start + block.layout.size())
-            .collect()
+        self.blocks.iter().map(|(&start, block)| start..start + block.layout.size()).collect()
     }
 }
 

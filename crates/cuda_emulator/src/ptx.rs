@@ -14,33 +14,18 @@ use cuda_loader::error::code;
 /// A code, and a line as the driver's compiler would log it. The real driver takes text without
 /// a `.version` for a damaged binary (200), other text for PTX that does not assemble (218).
 pub(crate) fn entry_names(text: &str) -> Result<BTreeSet<String>, (u32, String)> {
-    let lines: String = text
-        .lines()
-        .map(without_comment)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let needed = [
-        (".version", code::INVALID_IMAGE),
-        (".target", code::INVALID_PTX),
-    ];
+    let lines: String = text.lines().map(without_comment).collect::<Vec<_>>().join("\n");
+    let needed = [(".version", code::INVALID_IMAGE), (".target", code::INVALID_PTX)];
     for (directive, refusal) in needed {
         if !lines.contains(directive) {
-            return Err((
-                refusal,
-                format!("aikf emulator: missing {directive} directive"),
-            ));
+            return Err((refusal, format!("aikf emulator: missing {directive} directive")));
         }
     }
     let mut names = BTreeSet::new();
     let mut words = lines.split(|c: char| c.is_whitespace() || "(),".contains(c));
     while words.by_ref().any(|word| word == ".entry") {
         let name = words.find(|word| !word.is_empty());
-        let unnamed = || {
-            (
-                code::INVALID_PTX,
-                "aikf emulator: .entry without a name".to_owned(),
-            )
-        };
+        let unnamed = || (code::INVALID_PTX, "aikf emulator: .entry without a name".to_owned());
         names.insert(name.ok_or_else(unnamed)?.to_owned());
     }
     Ok(names)
@@ -67,14 +52,8 @@ mod tests {
     #[test]
     fn text_without_the_directives_is_refused() {
         let (code, log) = entry_names("hello").unwrap_err();
-        assert!(
-            code == 200 && log.contains("missing .version"),
-            "{code} {log}"
-        );
+        assert!(code == 200 && log.contains("missing .version"), "{code} {log}");
         let (code, log) = entry_names(".version 8.0\n").unwrap_err();
-        assert!(
-            code == 218 && log.contains("missing .target"),
-            "{code} {log}"
-        );
+        assert!(code == 218 && log.contains("missing .target"), "{code} {log}");
     }
 }

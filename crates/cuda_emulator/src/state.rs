@@ -178,12 +178,7 @@ impl State {
 
     /// Ends the primary context and all that lives in it.
     pub(crate) fn reset_context(&mut self) {
-        let State {
-            kernels,
-            schedule,
-            last_fault,
-            ..
-        } = std::mem::take(self);
+        let State { kernels, schedule, last_fault, .. } = std::mem::take(self);
         self.kernels = kernels;
         self.schedule = schedule;
         self.last_fault = last_fault;
@@ -218,11 +213,7 @@ pub(crate) fn with_contexts<R>(f: impl FnOnce(&mut Vec<usize>) -> R) -> R {
 /// The state, for a call that needs no more than a started driver.
 pub(crate) fn started() -> Result<MutexGuard<'static, State>, u32> {
     let state = lock();
-    if state.initialised {
-        Ok(state)
-    } else {
-        Err(code::NOT_INITIALIZED)
-    }
+    if state.initialised { Ok(state) } else { Err(code::NOT_INITIALIZED) }
 }
 
 /// The state, for a call that needs a healthy current context.
@@ -250,9 +241,5 @@ pub(crate) fn enter_outside_capture() -> Result<MutexGuard<'static, State>, u32>
             forbidden = true;
         }
     }
-    if forbidden {
-        Err(code::STREAM_CAPTURE_UNSUPPORTED)
-    } else {
-        Ok(state)
-    }
+    if forbidden { Err(code::STREAM_CAPTURE_UNSUPPORTED) } else { Ok(state) }
 }

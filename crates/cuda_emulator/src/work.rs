@@ -93,36 +93,23 @@ impl Work {
         let fine = match self {
             Work::Launch(_) => true,
             Work::Copy { to, from, bytes } => contains(to, *bytes) && contains(from, *bytes),
-            Work::Fill {
-                to, width, count, ..
-            } => {
+            Work::Fill { to, width, count, .. } => {
                 let bytes = width.checked_mul(*count).ok_or(code::INVALID_VALUE)?;
                 contains(&Place::Device(*to), bytes) && to.is_multiple_of(*width)
             }
         };
-        if fine {
-            Ok(())
-        } else {
-            Err(code::INVALID_VALUE)
-        }
+        if fine { Ok(()) } else { Err(code::INVALID_VALUE) }
     }
 
     /// Does the work, now.
     fn run(&self) -> Outcome {
-        let _busy = state::running()
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _busy = state::running().read().unwrap_or_else(PoisonError::into_inner);
         // Under the lock above nothing is freed, so what is checked now holds until the end.
         self.check(&state::lock())?;
         match self {
             Work::Launch(launch) => launch.run(),
             Work::Copy { to, from, bytes } => copy(*to, *from, *bytes),
-            Work::Fill {
-                to,
-                value,
-                width,
-                count,
-            } => fill(*to, &value[..*width], *count),
+            Work::Fill { to, value, width, count } => fill(*to, &value[..*width], *count),
         }
         Ok(())
     }
@@ -155,11 +142,7 @@ pub(crate) fn submit_all(stream: usize, work: &[Arc<Work>]) -> Outcome {
 /// The capture that a stream takes part in. The handles 0, 1 and 2 name default streams, which
 /// cannot be captured.
 pub(crate) fn capture_of(state: &State, stream: usize) -> Result<Option<usize>, u32> {
-    if stream <= 2 {
-        Ok(None)
-    } else {
-        Ok(state.streams.get(stream)?.capture)
-    }
+    if stream <= 2 { Ok(None) } else { Ok(state.streams.get(stream)?.capture) }
 }
 
 /// Marks the capture of a stream as spoilt, if it has one: so ends any call on it that fails.
@@ -202,13 +185,7 @@ impl KernelLaunch {
 
     /// Makes a fault known, and the context useless.
     fn record(&self, fault: &Fault) {
-        let KernelLaunch {
-            kernel,
-            grid,
-            block,
-            shared_bytes,
-            ..
-        } = self;
+        let KernelLaunch { kernel, grid, block, shared_bytes, .. } = self;
         let text = format!(
             "kernel {} ({grid} blocks of {block} threads, {shared_bytes} bytes shared): {fault}",
             kernel.name
@@ -253,8 +230,6 @@ fn fill(to: usize, value: &[u8], count: usize) {
     let memory = unsafe { std::slice::from_raw_parts_mut(start, count * value.len()) };
     match value {
         [byte] => memory.fill(*byte),
-        _ => memory
-            .chunks_exact_mut(value.len())
-            .for_each(|chunk| chunk.copy_from_slice(value)),
+        _ => memory.chunks_exact_mut(value.len()).for_each(|chunk| chunk.copy_from_slice(value)),
     }
 }

@@ -37,12 +37,7 @@ fn download(from: DevicePtr, count: usize) -> Vec<u32> {
 /// A launch on the default stream.
 fn shape(grid: u32, block: u32, shared_bytes: u32) -> LaunchConfig {
     let (grid, block) = ([grid, 1, 1], [block, 1, 1]);
-    LaunchConfig {
-        grid,
-        block,
-        shared_bytes,
-        stream: Stream::NULL,
-    }
+    LaunchConfig { grid, block, shared_bytes, stream: Stream::NULL }
 }
 
 /// Launches `add_u32`; the code.
@@ -69,10 +64,7 @@ fn the_gpu_describes_itself() {
     let attribute = |attribute| api::device_attribute(device, attribute).expect("defined");
     assert_eq!(attribute(DeviceAttribute::COMPUTE_CAPABILITY_MAJOR), 9);
     assert_eq!(attribute(DeviceAttribute::MULTIPROCESSOR_COUNT), 4);
-    assert_eq!(
-        attribute(DeviceAttribute::MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
-        227 << 10
-    );
+    assert_eq!(attribute(DeviceAttribute::MAX_SHARED_MEMORY_PER_BLOCK_OPTIN), 227 << 10);
     assert_eq!(code(api::device_attribute(device, DeviceAttribute(-1))), 1);
     assert!(api::device_uuid(device).is_ok() && api::driver_version().is_ok());
 }
@@ -129,30 +121,8 @@ fn launches_are_checked_as_by_the_real_driver() {
     assert_eq!(add(&shape(1, 1025, 0), data, 1, 4), 1);
     assert_eq!(add(&shape(1, 257, 0), data, 1, 4), 1);
     assert_eq!(add(&shape(1, 32, (48 << 10) + 1), data, 1, 4), 1);
-    assert_eq!(
-        add(
-            &LaunchConfig {
-                grid: [1, 2, 1],
-                ..shape(1, 32, 0)
-            },
-            data,
-            1,
-            4
-        ),
-        801
-    );
-    assert_eq!(
-        add(
-            &LaunchConfig {
-                stream: Stream(64 as _),
-                ..shape(1, 32, 0)
-            },
-            data,
-            1,
-            4
-        ),
-        400
-    );
+    assert_eq!(add(&LaunchConfig { grid: [1, 2, 1], ..shape(1, 32, 0) }, data, 1, 4), 801);
+    assert_eq!(add(&LaunchConfig { stream: Stream(64 as _), ..shape(1, 32, 0) }, data, 1, 4), 400);
     assert_eq!(download(data, 4), [0; 4]);
 }
 
@@ -197,28 +167,10 @@ fn extended_launches_run_unless_they_have_clusters() {
         // SAFETY: the function and the arguments are valid.
         code(unsafe { api::launch_kernel_ex(function, &shape(1, 2, 8), &extras, &arguments) })
     };
-    assert_eq!(
-        launch(LaunchExtras {
-            cluster: None,
-            programmatic: true
-        }),
-        0
-    );
+    assert_eq!(launch(LaunchExtras { cluster: None, programmatic: true }), 0);
     assert_eq!(download(data, 2), [2, 1]);
-    assert_eq!(
-        launch(LaunchExtras {
-            cluster: Some([1, 1, 1]),
-            programmatic: false
-        }),
-        0
-    );
-    assert_eq!(
-        launch(LaunchExtras {
-            cluster: Some([2, 1, 1]),
-            programmatic: false
-        }),
-        801
-    );
+    assert_eq!(launch(LaunchExtras { cluster: Some([1, 1, 1]), programmatic: false }), 0);
+    assert_eq!(launch(LaunchExtras { cluster: Some([2, 1, 1]), programmatic: false }), 801);
 }
 
 #[test]
@@ -227,10 +179,7 @@ fn modules_hold_what_their_text_declares() {
     let error = api::module_load("garbage").expect_err("it is no PTX");
     assert_eq!(error.code, 200);
     assert_eq!(code(api::module_load(".version 8.0")), 218);
-    assert!(
-        error.detail.contains("missing .version directive"),
-        "{error}"
-    );
+    assert!(error.detail.contains("missing .version directive"), "{error}");
     let module = api::module_load(PTX).expect("it is PTX");
     let find = |name: &CStr| {
         // SAFETY: the module is live until it is unloaded below, and the emulator knows after.
@@ -248,10 +197,7 @@ fn modules_hold_what_their_text_declares() {
 fn events_take_the_time() {
     let _gpu = Gpu::new();
     let stream = api::stream_create().expect("a stream");
-    let (start, end) = (
-        api::event_create().expect("event"),
-        api::event_create().expect("event"),
-    );
+    let (start, end) = (api::event_create().expect("event"), api::event_create().expect("event"));
     // SAFETY: all handles here are live; the emulator finds that nothing was recorded.
     assert_eq!(code(unsafe { api::event_elapsed(start, end) }), 400);
     for event in [start, end] {
@@ -278,8 +224,6 @@ fn without_a_context_nothing_goes() {
     // SAFETY: null is no context.
     unsafe { api::ctx_set_current(cuda_loader::Context(ptr::null_mut())) }.expect("none");
     assert_eq!(code(api::mem_alloc(4)), 201);
-    let other = std::thread::spawn(|| code(api::mem_alloc(4)))
-        .join()
-        .expect("no panic");
+    let other = std::thread::spawn(|| code(api::mem_alloc(4))).join().expect("no panic");
     assert_eq!(other, 201);
 }

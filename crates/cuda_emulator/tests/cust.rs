@@ -32,21 +32,8 @@ fn buffers_kernels_streams_and_events_work() {
     assert!(end.elapsed_time_f32(&start).expect("both were recorded") >= 0.0);
     assert_eq!(data.as_host_vec().expect("download"), [6, 7, 8, 9]);
     data.copy_from(&[0; 4]).expect("upload");
-    assert_eq!(
-        DeviceBuffer::<u32>::zeroed(3).and_then(|b| b.as_host_vec()),
-        Ok(vec![0; 3])
-    );
-    assert_eq!(
-        module.get_function("absent").err(),
-        Some(CudaError::NotFound)
-    );
-    assert_eq!(
-        Module::from_ptx(".version 8.0", &[]).err(),
-        Some(CudaError::InvalidPtx)
-    );
-    assert!(
-        CudaError::InvalidPtx
-            .to_string()
-            .contains("does not assemble")
-    );
+    assert_eq!(DeviceBuffer::<u32>::zeroed(3).and_then(|b| b.as_host_vec()), Ok(vec![0; 3]));
+    assert_eq!(module.get_function("absent").err(), Some(CudaError::NotFound));
+    assert_eq!(Module::from_ptx(".version 8.0", &[]).err(), Some(CudaError::InvalidPtx));
+    assert!(CudaError::InvalidPtx.to_string().contains("does not assemble"));
 }

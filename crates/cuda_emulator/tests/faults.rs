@@ -15,12 +15,7 @@ fn launch(name: &CStr, arguments: &[*const c_void]) -> u32 {
     // SAFETY: the module was loaded just now.
     let function = unsafe { api::module_get_function(module, name) }.expect("it is registered");
     let (grid, block) = ([1; 3], [32, 1, 1]);
-    let config = LaunchConfig {
-        grid,
-        block,
-        shared_bytes: 0,
-        stream: Stream::NULL,
-    };
+    let config = LaunchConfig { grid, block, shared_bytes: 0, stream: Stream::NULL };
     // SAFETY: the callers give the arguments that the kernel declares; what it does is checked.
     code(unsafe { api::launch_kernel(function, &config, arguments) })
 }
@@ -30,11 +25,7 @@ fn add(data: DevicePtr) -> u32 {
     let (amount, count) = (1u32, 32u32);
     launch(
         c"add_u32",
-        &[
-            (&raw const data).cast(),
-            (&raw const amount).cast(),
-            (&raw const count).cast(),
-        ],
+        &[(&raw const data).cast(), (&raw const amount).cast(), (&raw const count).cast()],
     )
 }
 
@@ -42,20 +33,13 @@ fn add(data: DevicePtr) -> u32 {
 fn an_access_out_of_bounds_is_700_from_the_next_call_on() {
     let _gpu = Gpu::new();
     let data = api::mem_alloc(4 * 31).expect("device memory");
-    assert_eq!(
-        add(data),
-        0,
-        "the launch itself is answered before the kernel runs"
-    );
+    assert_eq!(add(data), 0, "the launch itself is answered before the kernel runs");
     assert_eq!(code(api::ctx_synchronize()), 700);
     assert_eq!(code(api::mem_alloc(4)), 700);
     // SAFETY: the memory is not used any more.
     assert_eq!(code(unsafe { api::mem_free(data) }), 700);
     let fault = cuda_emulator::last_fault().expect("there was one");
-    assert!(
-        fault.starts_with("kernel add_u32 (1 blocks of 32 threads"),
-        "{fault}"
-    );
+    assert!(fault.starts_with("kernel add_u32 (1 blocks of 32 threads"), "{fault}");
     assert!(fault.contains("out of bounds"), "{fault}");
 }
 

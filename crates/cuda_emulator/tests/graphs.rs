@@ -17,17 +17,9 @@ fn enqueue(stream: Stream, data: DevicePtr, amount: u32, to: &mut [u32; 4]) {
     // SAFETY: `data` has four words; the stream is live.
     unsafe { api::memset_d32_async(data, 1, 4, stream) }.expect("fill");
     let count = 4u32;
-    let arguments: [*const c_void; 3] = [
-        (&raw const data).cast(),
-        (&raw const amount).cast(),
-        (&raw const count).cast(),
-    ];
-    let config = LaunchConfig {
-        grid: [1; 3],
-        block: [4, 1, 1],
-        shared_bytes: 0,
-        stream,
-    };
+    let arguments: [*const c_void; 3] =
+        [(&raw const data).cast(), (&raw const amount).cast(), (&raw const count).cast()];
+    let config = LaunchConfig { grid: [1; 3], block: [4, 1, 1], shared_bytes: 0, stream };
     // SAFETY: the arguments are those that the kernel declares.
     unsafe { api::launch_kernel(function, &config, &arguments) }.expect("launch");
     let to = to.as_mut_ptr().cast();
@@ -85,9 +77,8 @@ fn forbidden_calls_spoil_the_capture() {
         // SAFETY: the stream is live.
         code(unsafe { api::stream_synchronize(stream) })
     };
-    let forbidden: [&dyn Fn() -> u32; 3] = [&synchronize, &|| code(api::mem_alloc(4)), &|| {
-        code(api::ctx_synchronize())
-    }];
+    let forbidden: [&dyn Fn() -> u32; 3] =
+        [&synchronize, &|| code(api::mem_alloc(4)), &|| code(api::ctx_synchronize())];
     for call in forbidden {
         assert_eq!(begin(stream), 0);
         assert_eq!(call(), 900);
@@ -110,11 +101,7 @@ fn captures_begin_and_end_on_their_own_stream_and_thread() {
         unsafe { api::ctx_set_current(context) }.expect("it is live");
         (end(stream), code(api::mem_alloc(4)))
     });
-    assert_eq!(
-        elsewhere.join().expect("no panic"),
-        (908, 0),
-        "another thread may allocate"
-    );
+    assert_eq!(elsewhere.join().expect("no panic"), (908, 0), "another thread may allocate");
     assert_eq!(end(stream), 401, "the capture was over all the same");
 }
 
@@ -139,12 +126,7 @@ fn a_call_that_fails_spoils_the_capture() {
     // SAFETY: the module was loaded just now.
     let function = unsafe { api::module_get_function(module, c"add_u32") }.expect("registered");
     assert_eq!(begin(stream), 0);
-    let config = LaunchConfig {
-        grid: [0, 1, 1],
-        block: [1; 3],
-        shared_bytes: 0,
-        stream,
-    };
+    let config = LaunchConfig { grid: [0, 1, 1], block: [1; 3], shared_bytes: 0, stream };
     // SAFETY: the launch is refused before the arguments are looked at.
     let refused = unsafe { api::launch_kernel(function, &config, &[]) };
     assert_eq!(code(refused), 1);

@@ -94,20 +94,13 @@ impl DriverError {
     /// The error of `call`, which returned `code`.
     #[cold]
     pub fn new(call: &'static str, code: u32) -> DriverError {
-        DriverError {
-            call,
-            code,
-            detail: String::new(),
-        }
+        DriverError { call, code, detail: String::new() }
     }
 
     /// The same error with more text about the cause.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> DriverError {
-        DriverError {
-            detail: detail.into(),
-            ..self
-        }
+        DriverError { detail: detail.into(), ..self }
     }
 
     /// Whether the cause is that this machine has no NVIDIA driver.
@@ -115,9 +108,9 @@ impl DriverError {
         self.code == code::STUB_LIBRARY
     }
 
-    /// Whether the cause is that the driver sees no GPU.
+    /// Whether the cause is that the driver sees no GPU, or none of the number asked for.
     pub fn is_no_device(&self) -> bool {
-        self.code == code::NO_DEVICE
+        matches!(self.code, code::NO_DEVICE | code::INVALID_DEVICE)
     }
 }
 
@@ -130,12 +123,7 @@ impl fmt::Display for DriverError {
             write!(f, "{call} failed: {}", no_driver_text())?;
             return write!(f, " (CUDA error {code}, {})", name(*code));
         }
-        write!(
-            f,
-            "{call} failed: CUDA error {code}, {} ({})",
-            name(*code),
-            meaning(*code)
-        )?;
+        write!(f, "{call} failed: CUDA error {code}, {} ({})", name(*code), meaning(*code))?;
         if !detail.is_empty() {
             write!(f, ": {detail}")?;
         }
@@ -159,6 +147,10 @@ fn remedy(code: u32) -> Option<&'static str> {
             "the driver sees no GPU: check `nvidia-smi`, CUDA_VISIBLE_DEVICES, and that a \
              container was given its GPUs"
         }
+        code::INVALID_DEVICE => {
+            "GPUs are numbered from 0: `nvidia-smi -L` lists them, and CUDA_VISIBLE_DEVICES may \
+             hide some"
+        }
         code::NO_BINARY_FOR_GPU => {
             "the module was built for other GPUs: build its PTX for this GPU's compute \
              capability or an older one"
@@ -176,18 +168,12 @@ fn remedy(code: u32) -> Option<&'static str> {
 
 /// The CUDA name of `code`, such as `CUDA_ERROR_OUT_OF_MEMORY`.
 pub fn name(code: u32) -> &'static str {
-    known(code)
-        .map(|entry| entry.1)
-        .or_else(|| ask_driver(&NAME, code))
-        .unwrap_or("unknown code")
+    known(code).map(|entry| entry.1).or_else(|| ask_driver(&NAME, code)).unwrap_or("unknown code")
 }
 
 /// What `code` means, in a few words.
 pub fn meaning(code: u32) -> &'static str {
-    known(code)
-        .map(|entry| entry.2)
-        .or_else(|| ask_driver(&MEANING, code))
-        .unwrap_or("unknown")
+    known(code).map(|entry| entry.2).or_else(|| ask_driver(&MEANING, code)).unwrap_or("unknown")
 }
 
 /// The table's line for `code`.
@@ -250,7 +236,8 @@ const KNOWN: &[(u32, &str, &str)] = &[
     (500, "CUDA_ERROR_NOT_FOUND", "not found"),
     (600, "CUDA_ERROR_NOT_READY", "not finished yet"),
     (700, "CUDA_ERROR_ILLEGAL_ADDRESS", "a kernel accessed memory that is not its own"),
-    (701, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "the launch needs more threads or registers than there are"),
+    (701, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
+     "the launch needs more threads or registers than there are"),
     (702, "CUDA_ERROR_LAUNCH_TIMEOUT", "a kernel ran too long"),
     (708, "CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE", "the primary context is already active"),
     (709, "CUDA_ERROR_CONTEXT_IS_DESTROYED", "the context was destroyed"),
@@ -268,12 +255,14 @@ const KNOWN: &[(u32, &str, &str)] = &[
     (801, "CUDA_ERROR_NOT_SUPPORTED", "not supported"),
     (802, "CUDA_ERROR_SYSTEM_NOT_READY", "the system is not ready; is the fabric manager running?"),
     (803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "the kernel driver and libcuda differ in version"),
-    (804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility is not supported here"),
+    (804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
+     "forward compatibility is not supported here"),
     (900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "not permitted while the stream is capturing"),
     (901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "an earlier error spoilt the capture"),
     (902, "CUDA_ERROR_STREAM_CAPTURE_MERGE", "the call would join two captures"),
     (903, "CUDA_ERROR_STREAM_CAPTURE_UNMATCHED", "this stream did not begin the capture"),
-    (904, "CUDA_ERROR_STREAM_CAPTURE_UNJOINED", "a forked stream was not joined before the capture ended"),
+    (904, "CUDA_ERROR_STREAM_CAPTURE_UNJOINED",
+     "a forked stream was not joined before the capture ended"),
     (905, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION", "a dependency would leave the capture"),
     (906, "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT", "the default stream cannot take part in a capture"),
     (907, "CUDA_ERROR_CAPTURED_EVENT", "the event was recorded in a capture"),
@@ -296,32 +285,28 @@ mod tests {
     fn curable_errors_say_how() {
         let text = |code| DriverError::new("cuCall", code).to_string();
         assert!(text(100).contains("CUDA_VISIBLE_DEVICES"), "{}", text(100));
+        assert!(text(101).contains("numbered from 0"), "{}", text(101));
         assert!(text(209).contains("compute capability"), "{}", text(209));
         assert!(text(222).contains("update the driver"), "{}", text(222));
         assert!(text(302).contains("too old"), "{}", text(302));
-        assert!(
-            text(34).contains("no NVIDIA driver: libcuda.so.1 could not"),
-            "{}",
-            text(34)
-        );
+        assert!(text(34).contains("no NVIDIA driver: libcuda.so.1 could not"), "{}", text(34));
+    }
+
+    #[test]
+    fn a_missing_device_is_told_from_other_errors() {
+        let missing = |code| DriverError::new("cuDeviceGet", code).is_no_device();
+        assert!(missing(100) && missing(101));
+        assert!(!missing(34) && !missing(46) && !missing(999));
     }
 
     #[test]
     fn the_detail_stands_before_the_cure() {
         let error = DriverError::new("cuModuleLoadDataEx", 218).with_detail("line 3: no such op");
-        assert!(
-            error
-                .to_string()
-                .ends_with("(the PTX does not assemble): line 3: no such op")
-        );
+        assert!(error.to_string().ends_with("(the PTX does not assemble): line 3: no such op"));
     }
 
     #[test]
     fn an_unlisted_code_still_prints_its_number() {
-        assert!(
-            DriverError::new("cuCall", 987_654)
-                .to_string()
-                .contains("987654")
-        );
+        assert!(DriverError::new("cuCall", 987_654).to_string().contains("987654"));
     }
 }

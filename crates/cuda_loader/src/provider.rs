@@ -20,11 +20,8 @@ use crate::error::{DriverError, code};
 pub type Lookup = fn(name: &CStr) -> Option<NonNull<c_void>>;
 
 /// The names under which systems keep the driver library, best first.
-const LIBRARY_NAMES: &[&str] = if cfg!(windows) {
-    &["nvcuda.dll"]
-} else {
-    &["libcuda.so.1", "libcuda.so"]
-};
+const LIBRARY_NAMES: &[&str] =
+    if cfg!(windows) { &["nvcuda.dll"] } else { &["libcuda.so.1", "libcuda.so"] };
 
 /// The driver of this process, once chosen.
 static DRIVER: OnceLock<Driver> = OnceLock::new();
@@ -34,10 +31,7 @@ enum Driver {
     /// A driver inside this process.
     Installed { lookup: Lookup, name: &'static str },
     /// The system's driver library, never unloaded.
-    Library {
-        library: libloading::Library,
-        name: &'static str,
-    },
+    Library { library: libloading::Library, name: &'static str },
     /// None, and why.
     Missing { reason: String },
 }
@@ -74,13 +68,8 @@ impl Error for InstallError {}
 /// same `lookup` again is fine.
 pub fn install(lookup: Lookup, name: &'static str) -> Result<(), InstallError> {
     match DRIVER.get_or_init(|| Driver::Installed { lookup, name }) {
-        Driver::Installed {
-            lookup: present, ..
-        } if ptr::fn_addr_eq(*present, lookup) => Ok(()),
-        other => Err(InstallError {
-            refused: name,
-            in_use: other.name(),
-        }),
+        Driver::Installed { lookup: present, .. } if ptr::fn_addr_eq(*present, lookup) => Ok(()),
+        other => Err(InstallError { refused: name, in_use: other.name() }),
     }
 }
 
@@ -127,9 +116,7 @@ impl Driver {
                 Err(error) => failures.push(failure(name, &error)),
             }
         }
-        Driver::Missing {
-            reason: failures.join("; "),
-        }
+        Driver::Missing { reason: failures.join("; ") }
     }
 
     /// What messages call this driver.
@@ -158,15 +145,9 @@ impl Driver {
 
 /// Why the library `name` did not open, in the words of the system where it has any.
 fn failure(name: &str, error: &libloading::Error) -> String {
-    let text = error
-        .source()
-        .map_or_else(|| error.to_string(), ToString::to_string);
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     // Most systems start their text with the file's name, and some leave it out.
-    if text.contains(name) {
-        text
-    } else {
-        format!("{name}: {text}")
-    }
+    if text.contains(name) { text } else { format!("{name}: {text}") }
 }
 
 /// One driver function: its C name and, from the first call on, its address.
@@ -183,10 +164,7 @@ impl Slot {
     /// While compiling, if `name` has no zero byte at its end.
     pub(crate) const fn new(name: &'static str) -> Slot {
         match CStr::from_bytes_with_nul(name.as_bytes()) {
-            Ok(name) => Slot {
-                name,
-                address: AtomicPtr::new(ptr::null_mut()),
-            },
+            Ok(name) => Slot { name, address: AtomicPtr::new(ptr::null_mut()) },
             Err(_) => panic!("the name of a driver function ends with one zero byte"),
         }
     }
@@ -218,9 +196,7 @@ mod tests {
     #[test]
     fn a_missing_library_names_every_file_tried() {
         let driver = Driver::load(&["libaikf-absent.so.1", "libaikf-absent.so"]);
-        let Driver::Missing { reason } = &driver else {
-            panic!("found {}", driver.name())
-        };
+        let Driver::Missing { reason } = &driver else { panic!("found {}", driver.name()) };
         assert!(reason.contains("libaikf-absent.so.1:"), "{reason}");
         assert!(reason.contains("libaikf-absent.so:"), "{reason}");
         assert_eq!(driver.name(), "none");
@@ -229,10 +205,7 @@ mod tests {
 
     #[test]
     fn a_function_that_the_driver_lacks_is_symbol_not_found() {
-        let driver = Driver::Installed {
-            lookup: |_| None,
-            name: "empty",
-        };
+        let driver = Driver::Installed { lookup: |_| None, name: "empty" };
         assert_eq!(driver.find(c"cuInit"), Err(code::SYMBOL_NOT_FOUND));
     }
 }

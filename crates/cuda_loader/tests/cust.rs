@@ -22,10 +22,7 @@ fn a_machine_without_driver_gives_an_error_value_that_says_so() {
     }
     let error = result.expect_err("there is no driver");
     assert_eq!(error, CudaError::NoDevice);
-    assert!(
-        error.to_string().contains("no NVIDIA driver: libcuda.so.1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no NVIDIA driver: libcuda.so.1"), "{error}");
 }
 
 #[test]
@@ -43,11 +40,7 @@ fn calls_without_a_driver_fail_one_by_one_and_never_panic() {
 
 #[test]
 fn every_error_of_cust_prints() {
-    for error in [
-        CudaError::InvalidValue,
-        CudaError::LaunchFailed,
-        CudaError::UnknownError,
-    ] {
+    for error in [CudaError::InvalidValue, CudaError::LaunchFailed, CudaError::UnknownError] {
         assert!(!error.to_string().is_empty());
     }
 }

@@ -73,10 +73,7 @@ impl OutsideCrate {
     fn run(&self) -> String {
         let output = self.cargo("run");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "the outside crate failed:\n{errors}"
-        );
+        assert!(output.status.success(), "the outside crate failed:\n{errors}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

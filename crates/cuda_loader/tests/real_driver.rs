@@ -50,22 +50,13 @@ impl Bench {
         let data = api::mem_alloc(128).expect("device memory");
         // SAFETY: the memory has 32 words.
         unsafe { api::memset_d32_async(data, 0, 32, stream) }.expect("fill");
-        Bench {
-            function,
-            stream,
-            data,
-        }
+        Bench { function, stream, data }
     }
 
     /// One launch, plain or extended.
     fn launch(&self, extras: Option<LaunchExtras>) {
         let (grid, block, stream) = ([1; 3], [32, 1, 1], self.stream);
-        let config = LaunchConfig {
-            grid,
-            block,
-            shared_bytes: 0,
-            stream,
-        };
+        let config = LaunchConfig { grid, block, shared_bytes: 0, stream };
         let arguments = [(&raw const self.data).cast::<c_void>()];
         let result = match extras {
             // SAFETY: the kernel's one parameter points to a word for each thread.
@@ -116,16 +107,10 @@ fn check_load_errors() {
     let error = api::module_load(&PTX.replace("add.u32", "add.u99")).expect_err("no such type");
     println!("{error}");
     assert_eq!(error.code, 218);
-    assert!(
-        error.detail.contains("line"),
-        "the compiler's log is missing: {error}"
-    );
+    assert!(error.detail.contains("line"), "the compiler's log is missing: {error}");
     let error = api::module_load(&PTX.replace("7.0", "99.0")).expect_err("no such version");
     println!("{error}");
-    assert!(
-        [218, 222].contains(&error.code) && !error.detail.is_empty(),
-        "{error}"
-    );
+    assert!([218, 222].contains(&error.code) && !error.detail.is_empty(), "{error}");
 }
 
 /// Attributes, occupancy and time.
@@ -141,10 +126,7 @@ fn check_numbers(bench: &Bench) {
     let limit = FunctionAttribute::MAX_DYNAMIC_SHARED;
     // SAFETY: as above.
     unsafe { api::function_set_attribute(function, limit, 64 << 10) }.expect("it fits");
-    let (start, end) = (
-        api::event_create().expect("event"),
-        api::event_create().expect("event"),
-    );
+    let (start, end) = (api::event_create().expect("event"), api::event_create().expect("event"));
     // SAFETY: the handles are live, here and below.
     unsafe { api::event_record(start, bench.stream) }.expect("record");
     // SAFETY: as above.
@@ -164,11 +146,7 @@ fn everything_works_on_a_real_gpu() {
         return;
     }
     let device = api::device_get(0).expect("the GPU");
-    println!(
-        "{} on {:?}",
-        api::device_name(device).expect("name"),
-        cuda_loader::driver_name()
-    );
+    println!("{} on {:?}", api::device_name(device).expect("name"), cuda_loader::driver_name());
     assert!(api::device_uuid(device).is_ok_and(|uuid| uuid != [0; 16]));
     let bench = Bench::new();
     bench.launch(None);
@@ -176,10 +154,7 @@ fn everything_works_on_a_real_gpu() {
     let major = api::device_attribute(device, DeviceAttribute::COMPUTE_CAPABILITY_MAJOR);
     let hopper = major.is_ok_and(|major| major >= 9);
     if hopper {
-        bench.launch(Some(LaunchExtras {
-            cluster: Some([1; 3]),
-            programmatic: false,
-        }));
+        bench.launch(Some(LaunchExtras { cluster: Some([1; 3]), programmatic: false }));
     }
     bench.graph();
     assert_eq!(bench.download(), [if hopper { 6 } else { 5 }; 32]);

@@ -30,15 +30,7 @@ pub fn shuffle_up(mask: u32, value: u32, delta: u32) -> u32 {
 #[track_caller]
 pub fn shuffle_down(mask: u32, value: u32, delta: u32) -> u32 {
     let lane = lane();
-    collective::warp_shuffle(
-        mask,
-        value,
-        if lane + delta < 32 {
-            lane + delta
-        } else {
-            lane
-        },
-    )
+    collective::warp_shuffle(mask, value, if lane + delta < 32 { lane + delta } else { lane })
 }
 
 macro_rules! reduce {

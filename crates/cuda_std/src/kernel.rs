@@ -64,7 +64,8 @@ macro_rules! kernels {
         $(
             #[cfg(target_arch = "nvptx64")]
             core::arch::global_asm!(concat!(
-                "// @launch ", stringify!($name), " .maxntid ", $threads, ", 1, 1 .minnctapersm ", $blocks
+                "// @launch ", stringify!($name), " .maxntid ", $threads, ", 1, 1 .minnctapersm ",
+                $blocks
             ));
             $(#[$doc])*
             ///

@@ -12,11 +12,9 @@ const LAUNCHES: u32 = 40;
 
 fn main() {
     let random = Schedule::Random { seed: 5 };
-    for (schedule, check_races) in [
-        (Schedule::InOrder, false),
-        (Schedule::InOrder, true),
-        (random, true),
-    ] {
+    for (schedule, check_races) in
+        [(Schedule::InOrder, false), (Schedule::InOrder, true), (random, true)]
+    {
         let mut launch = Launch::new(8, THREADS, 4 * THREADS).schedule(schedule);
         launch.check_races = check_races;
         let (stats, seconds) = measure(&launch);
@@ -52,11 +50,7 @@ fn sort() {
         while distance > 0 {
             let other = exchange(key, distance);
             let keep_smaller = (thread & distance == 0) == (thread & size == 0);
-            key = if keep_smaller {
-                key.min(other)
-            } else {
-                key.max(other)
-            };
+            key = if keep_smaller { key.min(other) } else { key.max(other) };
             distance /= 2;
         }
         size *= 2;

@@ -18,13 +18,7 @@ impl World {
         if access == Access::Write {
             self.progress();
         }
-        let request = Request {
-            address,
-            bytes,
-            access,
-            thread: self.me().index,
-            site,
-        };
+        let request = Request { address, bytes, access, thread: self.me().index, site };
         let outcome = self.my_block().memory.borrow_mut().request(&request);
         match outcome {
             Ok(place) => place,
@@ -34,13 +28,7 @@ impl World {
 
     #[cold]
     fn refuse(&self, request: &Request, refusal: Refusal) -> ! {
-        let &Request {
-            address,
-            bytes,
-            access,
-            site,
-            ..
-        } = request;
+        let &Request { address, bytes, access, site, .. } = request;
         let me = self.name(self.my_slot());
         let what = format!(
             "{} shared bytes {address}..{} at {site}",
@@ -66,10 +54,9 @@ impl World {
                      an initialisation or a barrier is missing"
                 ),
             ),
-            Refusal::Race(clash) => (
-                FaultKind::Race,
-                format!("{me} {what}; {}, no barrier between", past(&clash)),
-            ),
+            Refusal::Race(clash) => {
+                (FaultKind::Race, format!("{me} {what}; {}, no barrier between", past(&clash)))
+            }
         };
         self.fail(kind, message)
     }

@@ -77,10 +77,7 @@ pub fn warp_sync(mask: u32) {
 /// Returns the `value` of lane `source_lane`, which must be in `mask` (`__shfl_sync`).
 #[track_caller]
 pub fn warp_shuffle(mask: u32, value: u32, source_lane: u32) -> u32 {
-    let contribution = Contribution {
-        value: u64::from(value),
-        source: source_lane,
-    };
+    let contribution = Contribution { value: u64::from(value), source: source_lane };
     World::current().warp_wait(WarpOp::Shuffle, mask, contribution, Location::caller())
 }
 

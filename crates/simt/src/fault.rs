@@ -67,11 +67,7 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn new(kind: FaultKind, message: String, schedule: Schedule) -> Fault {
-        Fault {
-            kind,
-            message,
-            schedule,
-        }
+        Fault { kind, message, schedule }
     }
 
     /// The family.
@@ -87,11 +83,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fault {
-            kind,
-            message,
-            schedule,
-        } = self;
+        let Fault { kind, message, schedule } = self;
         write!(f, "{kind}: {message}\nreplay with SIMT_REPLAY={schedule}")
     }
 }

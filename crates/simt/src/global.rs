@@ -88,10 +88,7 @@ pub unsafe fn store_release<T: Copy>(place: *mut T, value: T) {
 fn check<T>(place: *const T) {
     const {
         let bytes = size_of::<T>();
-        assert!(
-            bytes.is_power_of_two() && bytes <= 16,
-            "an access moves 1, 2, 4, 8 or 16 bytes"
-        );
+        assert!(bytes.is_power_of_two() && bytes <= 16, "an access moves 1, 2, 4, 8 or 16 bytes");
     }
     World::current().global_access(place.addr(), size_of::<T>(), Location::caller());
 }

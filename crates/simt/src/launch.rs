@@ -52,10 +52,7 @@ impl Launch {
 
     /// The same launch with checks that global accesses lie within these address ranges.
     pub fn allocations(self, allocations: Vec<Range<usize>>) -> Launch {
-        Launch {
-            allocations: Some(allocations),
-            ..self
-        }
+        Launch { allocations: Some(allocations), ..self }
     }
 }
 
@@ -107,10 +104,7 @@ pub fn launch(launch: &Launch, kernel: impl Fn()) -> Result<Stats, Fault> {
         "a block has 1 to 1024 threads, not {}",
         launch.block
     );
-    assert!(
-        launch.resident_blocks >= 1,
-        "a launch needs at least one resident block"
-    );
+    assert!(launch.resident_blocks >= 1, "a launch needs at least one resident block");
     let schedule = replay().unwrap_or(launch.schedule);
     exec::run(launch, schedule, &kernel)
 }

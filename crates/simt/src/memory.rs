@@ -112,10 +112,7 @@ pub(crate) struct Allocations {
 
 impl Allocations {
     pub(crate) fn new(ranges: &[Range<usize>]) -> Allocations {
-        let mut starts: Vec<_> = ranges
-            .iter()
-            .map(|range| (range.start, range.end))
-            .collect();
+        let mut starts: Vec<_> = ranges.iter().map(|range| (range.start, range.end)).collect();
         starts.sort_unstable();
         let mut furthest = 0;
         for (_, end) in &mut starts {
@@ -128,9 +125,7 @@ impl Allocations {
     /// Whether one of the ranges holds all of `place`.
     #[inline]
     pub(crate) fn contain(&self, place: Range<usize>) -> bool {
-        let after = self
-            .starts
-            .partition_point(|(start, _)| *start <= place.start);
+        let after = self.starts.partition_point(|(start, _)| *start <= place.start);
         after > 0 && place.end <= self.starts[after - 1].1
     }
 }

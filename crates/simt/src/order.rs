@@ -35,11 +35,7 @@ struct Partial {
 impl Order {
     pub(crate) fn new(block_dim: u32) -> Order {
         let warps = block_dim.div_ceil(WARP);
-        Order {
-            last: 1,
-            floor: 1,
-            warps: (0..warps).map(|_| WarpOrder::default()).collect(),
-        }
+        Order { last: 1, floor: 1, warps: (0..warps).map(|_| WarpOrder::default()).collect() }
     }
 
     /// The clock below which everything is in everybody's past.

@@ -66,10 +66,7 @@ pub(crate) struct Shadow {
 impl Shadow {
     pub(crate) fn new(bytes: u32) -> Shadow {
         let words = (bytes as usize).div_ceil(4);
-        Shadow {
-            pages: vec![None; words.div_ceil(PAGE)],
-            granule: 2,
-        }
+        Shadow { pages: vec![None; words.div_ceil(PAGE)], granule: 2 }
     }
 
     /// Notes an access to `bytes`, which is aligned to its length; returns what it races with.

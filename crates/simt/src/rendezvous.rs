@@ -128,10 +128,7 @@ impl World {
 
     fn complete_barrier(&self, block: &Block, first_slot: u32) {
         let mut barrier = block.barrier.borrow_mut();
-        *barrier = Barrier {
-            result: barrier.votes,
-            ..Barrier::default()
-        };
+        *barrier = Barrier { result: barrier.votes, ..Barrier::default() };
         block.memory.borrow_mut().order.block_barrier();
         self.progress();
         let mut scheduler = self.scheduler.borrow_mut();
@@ -207,11 +204,7 @@ impl World {
     fn order_lanes(&self, mask: u32) {
         let (warp, block) = (self.me().index / WARP, self.my_block());
         let present = block.warps.borrow()[warp as usize].present;
-        block
-            .memory
-            .borrow_mut()
-            .order
-            .warp_barrier(warp, mask, present);
+        block.memory.borrow_mut().order.warp_barrier(warp, mask, present);
     }
 
     /// A thread has returned from the kernel; says whether its block has ended.
@@ -222,10 +215,7 @@ impl World {
         let mut warps = block.warps.borrow_mut();
         let warp = &mut warps[(index / WARP) as usize];
         warp.ended |= 1 << (index % WARP);
-        let stranded = warp
-            .groups
-            .iter()
-            .find(|group| group.mask & warp.ended != 0);
+        let stranded = warp.groups.iter().find(|group| group.mask & warp.ended != 0);
         if let Some(group) = stranded {
             let waiting = slot - index % WARP + group.arrived.trailing_zeros();
             self.record(
@@ -298,12 +288,7 @@ impl Warp {
         let place = match self.groups.iter().position(|group| group.mask == mask) {
             Some(place) => place,
             None => {
-                self.groups.push(Group {
-                    op,
-                    site,
-                    mask,
-                    arrived: 0,
-                });
+                self.groups.push(Group { op, site, mask, arrived: 0 });
                 self.groups.len() - 1
             }
         };

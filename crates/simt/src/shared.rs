@@ -54,10 +54,7 @@ pub fn update<T: Copy>(address: u32, f: impl FnOnce(T) -> T) -> T {
 fn place<T>(address: u32, access: Access) -> *mut T {
     const {
         let bytes = size_of::<T>();
-        assert!(
-            bytes.is_power_of_two() && bytes <= 16,
-            "an access moves 1, 2, 4, 8 or 16 bytes"
-        );
+        assert!(bytes.is_power_of_two() && bytes <= 16, "an access moves 1, 2, 4, 8 or 16 bytes");
     }
     World::current()
         .shared_access(address, size_of::<T>() as u32, access, Location::caller())

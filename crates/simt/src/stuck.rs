@@ -11,10 +11,9 @@ impl World {
     pub(crate) fn record_stuck(&self) {
         match self.crossed_groups() {
             Some(message) => self.record(FaultKind::Divergence, message),
-            None => self.record(
-                FaultKind::Deadlock,
-                format!("no thread can run{}", who_waits(self)),
-            ),
+            None => {
+                self.record(FaultKind::Deadlock, format!("no thread can run{}", who_waits(self)))
+            }
         }
     }
 
@@ -29,10 +28,7 @@ impl World {
                 let side = |group: &Group| {
                     let waiting = lane_zero + group.arrived.trailing_zeros();
                     let Group { op, mask, site, .. } = group;
-                    format!(
-                        "{} is in {op} with mask {mask:#010x} at {site}",
-                        self.name(waiting)
-                    )
+                    format!("{} is in {op} with mask {mask:#010x} at {site}", self.name(waiting))
                 };
                 return Some(format!(
                     "{}, {}; each mask names lanes that wait in the other collective",
@@ -50,10 +46,7 @@ impl Warp {
     fn crossed(&self) -> Option<(&Group, &Group)> {
         self.groups.iter().enumerate().find_map(|(place, a)| {
             let crosses = |b: &&Group| a.mask & b.arrived != 0 && b.mask & a.arrived != 0;
-            self.groups[place + 1..]
-                .iter()
-                .find(crosses)
-                .map(|b| (a, b))
+            self.groups[place + 1..].iter().find(crosses).map(|b| (a, b))
         })
     }
 }
@@ -70,10 +63,7 @@ pub(crate) fn who_waits(world: &World) -> String {
         let barrier = block.barrier.borrow();
         let id = block.id.get();
         if let Some((op, site, _)) = barrier.first {
-            add(
-                format!("of block {id} wait in {op} at {site}"),
-                barrier.arrived,
-            );
+            add(format!("of block {id} wait in {op} at {site}"), barrier.arrived);
         }
         for group in block.warps.borrow().iter().flat_map(|warp| &warp.groups) {
             let Group { op, mask, site, .. } = group;
@@ -92,10 +82,7 @@ pub(crate) fn who_waits(world: &World) -> String {
     }
     if world.waiting_blocks.get() > 0 {
         let (waiting, resident) = (world.waiting_blocks.get(), world.blocks.len());
-        let _ = write!(
-            text,
-            "; {waiting} blocks have not started, as {resident} can be resident"
-        );
+        let _ = write!(text, "; {waiting} blocks have not started, as {resident} can be resident");
     }
     text
 }

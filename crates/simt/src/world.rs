@@ -87,11 +87,7 @@ impl World {
             ended: Cell::new(0),
             barrier: RefCell::default(),
             warps: RefCell::new(rendezvous::warps(dim)),
-            memory: RefCell::new(SharedMemory::new(
-                launch.shared_bytes,
-                dim,
-                launch.check_races,
-            )),
+            memory: RefCell::new(SharedMemory::new(launch.shared_bytes, dim, launch.check_races)),
         };
         let threads: Vec<Thread> = (0..resident * dim).map(thread).collect();
         World {
@@ -122,10 +118,7 @@ impl World {
     #[track_caller]
     pub(crate) fn current<'a>() -> &'a World {
         let world = WORLD.get();
-        assert!(
-            !world.is_null(),
-            "a device function was called outside simt::launch"
-        );
+        assert!(!world.is_null(), "a device function was called outside simt::launch");
         // SAFETY: `Entered` keeps the pointer valid while it is set, and a kernel, who calls this,
         // cannot outlive the launch that set it.
         unsafe { &*world }
@@ -142,10 +135,7 @@ impl World {
 
     /// Makes this the world of the kernels that run here, until the guard goes.
     pub(crate) fn enter(&self) -> Entered<'_> {
-        Entered {
-            outer: WORLD.replace(self),
-            _world: self,
-        }
+        Entered { outer: WORLD.replace(self), _world: self }
     }
 
     #[inline]
@@ -256,9 +246,7 @@ impl World {
 
     /// Records a fault; the engine stops at the next switch. The first one counts.
     pub(crate) fn record(&self, kind: FaultKind, message: String) {
-        self.fault
-            .borrow_mut()
-            .get_or_insert_with(|| Fault::new(kind, message, self.schedule));
+        self.fault.borrow_mut().get_or_insert_with(|| Fault::new(kind, message, self.schedule));
     }
 
     /// Records a fault of the running thread, which never runs again.

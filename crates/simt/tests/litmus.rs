@@ -37,9 +37,7 @@ fn fails(kind: FaultKind, words: &[&str], launch: &Launch, kernel: impl Fn()) {
         let fault = simt::launch(&launch.clone().schedule(schedule), &kernel).unwrap_err();
         assert_fault(&fault, kind, words);
         assert!(
-            fault
-                .to_string()
-                .ends_with(&format!("\nreplay with SIMT_REPLAY={schedule}")),
+            fault.to_string().ends_with(&format!("\nreplay with SIMT_REPLAY={schedule}")),
             "{fault}"
         );
     }

@@ -1,13 +1,15 @@
 //! Planning: a pure function of problem, device and knobs. Nothing here touches a driver.
 use std::fmt::{self, Write as _};
 
-use kernels_gpu::params::{MergeParams, SelectParams};
+use kernels_gpu::params::{MergeParams, RadixParams, RunParams, SelectParams};
 
 use crate::error::Error;
+use crate::knobs::Knobs;
 use crate::problem::Problem;
 use crate::settings::{Backend, Settings};
 
 mod planner;
+mod radix;
 
 /// What a plan must know of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,44 +37,69 @@ pub struct Launch {
     pub shared_bytes: u32,
 }
 
-/// The launches of a selection on a GPU.
+/// An argument of a kernel: an address, which a call knows, or scalars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The rows.
+    Input,
+    /// The rows' lengths, or null.
+    Lengths,
+    /// The values' buffer.
+    Values,
+    /// The indices' buffer.
+    Indices,
+    /// The workspace, from this byte on.
+    Workspace(usize),
+    /// Scalars of `select`.
+    Select(SelectParams),
+    /// Scalars of `merge`.
+    Merge(MergeParams),
+    /// Scalars of the radix kernels.
+    Radix(RadixParams),
+    /// Scalars of the kernels that order runs.
+    Runs(RunParams),
+}
+
+/// A launch with its arguments, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SelectPlan {
-    /// Rows to candidates, or to the answer.
-    pub select: Launch,
-    /// Its scalars.
-    pub select_params: SelectParams,
-    /// Candidates to the answer, where `select` leaves them.
-    pub merge: Option<(Launch, MergeParams)>,
-    /// What lies between.
+pub struct Step {
+    /// The launch.
+    pub launch: Launch,
+    /// The kernel's arguments.
+    pub arguments: Vec<Argument>,
+}
+
+/// The launches of a selection on a GPU, one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuPlan {
+    /// The launches.
+    pub steps: Vec<Step>,
+    /// What they need beside input and outputs.
     pub workspace: Workspace,
 }
 
-/// The workspace of a selection: candidates, their counts, and tickets.
+/// The workspace of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Workspace {
-    /// Lists of candidates, over all rows.
-    pub lists: usize,
-    /// Candidates that a list has room for.
-    pub slots: usize,
-    /// Tickets: one a row where the last block merges.
-    pub tickets: usize,
+    /// Bytes in all.
+    pub bytes: usize,
+    /// Bytes at its start that must be zero before the first call; every call leaves them so.
+    pub zeroed_bytes: usize,
 }
 
 impl Workspace {
-    /// Offset of the counts.
-    pub fn counts_offset(&self) -> usize {
-        self.lists * self.slots * size_of::<u64>()
+    /// Adds room for `count` elements of `size` bytes; its offset.
+    fn add(&mut self, count: usize, size: usize) -> usize {
+        let offset = self.bytes.next_multiple_of(size);
+        self.bytes = offset + count * size;
+        offset
     }
 
-    /// Offset of the tickets, which must be zero before the first call; every call leaves them so.
-    pub fn tickets_offset(&self) -> usize {
-        self.counts_offset() + self.lists * size_of::<u32>()
-    }
-
-    /// Bytes in all.
-    pub fn bytes(&self) -> usize {
-        self.tickets_offset() + self.tickets * size_of::<u32>()
+    /// As [`Workspace::add`], for elements that are zero between calls; before any others.
+    fn add_zeroed(&mut self, count: usize, size: usize) -> usize {
+        let offset = self.add(count, size);
+        self.zeroed_bytes = self.bytes;
+        offset
     }
 }
 
@@ -84,7 +111,7 @@ pub enum Work {
     /// The host's cores.
     Cpu,
     /// Kernels on a GPU.
-    Gpu(SelectPlan),
+    Gpu(GpuPlan),
 }
 
 /// How a problem will be solved, and why so.
@@ -104,7 +131,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Problem`] where the problem breaks a rule; [`Error::Unsupported`] where the backend
-    /// cannot do it; [`Error::NoDevice`] where the backend needs a GPU and there is none.
+    /// cannot do it; [`Error::NoGpu`] where the backend needs a GPU and there is none.
     pub fn new(
         problem: &Problem,
         device: Option<&DeviceLimits>,
@@ -112,30 +139,38 @@ impl Plan {
     ) -> Result<Plan, Error> {
         problem.validate()?;
         let (backend, reason) = choose(problem, device, settings.backend.unwrap_or_default());
-        let mut reasons = vec![format!("backend {backend}: {reason}")];
-        let work = match (backend, device) {
-            _ if problem.rows == 0 => Work::Nothing,
+        let reasons = vec![format!("backend {backend}: {reason}")];
+        let mut plan = Plan { problem: *problem, backend, work: Work::Nothing, reasons };
+        if problem.rows == 0 {
+            return Ok(plan);
+        }
+        plan.work = match (backend, device) {
             (Backend::Cpu, _) => Work::Cpu,
-            (_, Some(device)) => Work::Gpu(planner::plan(
-                problem,
-                backend,
-                device,
-                &settings.knobs,
-                &mut reasons,
-            )?),
             (_, None) => {
-                return Err(Error::NoDevice {
-                    requested: format!("for backend {backend}"),
-                    reason: "it runs on a GPU; use device cuda or emulator, or backend cpu".into(),
+                return Err(Error::NoGpu {
+                    purpose: format!("backend {backend}"),
+                    reason: "use device cuda or emulator, or backend cpu".into(),
                 });
             }
+            (_, Some(device)) => Work::Gpu(plan.for_gpu(device, &settings.knobs)?),
         };
-        Ok(Plan {
-            problem: *problem,
-            backend,
-            work,
-            reasons,
-        })
+        Ok(plan)
+    }
+
+    /// The launches. A `k` that the backend's queue has no room for is handed over to `radix`.
+    fn for_gpu(&mut self, device: &DeviceLimits, knobs: &Knobs) -> Result<GpuPlan, Error> {
+        let limit = planner::k_max(device) as usize;
+        if self.backend != Backend::Radix && self.problem.k > limit {
+            self.reasons.push(format!(
+                "backend radix: {} has room for a k of at most {limit} on {}",
+                self.backend, device.name
+            ));
+            self.backend = Backend::Radix;
+        }
+        match self.backend {
+            Backend::Radix => radix::plan(&self.problem, device, knobs, &mut self.reasons),
+            backend => planner::plan(&self.problem, backend, device, knobs, &mut self.reasons),
+        }
     }
 
     /// What lies between input and outputs in the device's memory.
@@ -148,16 +183,15 @@ impl Plan {
 
     /// Bytes of device memory that the plan needs beside input and outputs.
     pub fn workspace_bytes(&self) -> usize {
-        self.workspace().bytes()
+        self.workspace().bytes
     }
 
     /// The plan in words: what runs, with which values, and where each came from.
     pub fn explain(&self) -> String {
         let mut text = self.reasons.join("\n");
         if let Work::Gpu(plan) = &self.work {
-            let _ = write!(text, "\n{}", plan.select);
-            if let Some((merge, _)) = &plan.merge {
-                let _ = write!(text, "\n{merge}");
+            for step in &plan.steps {
+                let _ = write!(text, "\n{}", step.launch);
             }
         }
         let _ = write!(text, "\nworkspace: {} bytes", self.workspace_bytes());
@@ -173,23 +207,32 @@ fn choose(
 ) -> (Backend, &'static str) {
     match (wished, device) {
         (Backend::Auto, None) => (Backend::Cpu, "auto: there is no GPU"),
-        (Backend::Auto, Some(device)) if problem.rows >= device.multiprocessors as usize => (
-            Backend::Streaming,
-            "auto: there is a row for every multiprocessor",
-        ),
+        // Measured on an H200: from about half a row a multiprocessor on, sharing rows costs more
+        // than it brings.
+        (Backend::Auto, Some(device)) if 2 * problem.rows > device.multiprocessors as usize => {
+            (Backend::Streaming, "auto: there are rows for most multiprocessors")
+        }
         (Backend::Auto, Some(_)) => (Backend::Singlepass, "auto: rows must share the GPU"),
         (named, _) => (named, "asked for"),
     }
 }
 
+/// A grid of so many blocks, if the GPU takes as many.
+fn grid(blocks: u64, backend: Backend, device: &DeviceLimits) -> Result<u32, Error> {
+    let fitting = u32::try_from(blocks).ok().filter(|&blocks| blocks <= i32::MAX as u32);
+    fitting.ok_or_else(|| Error::Unsupported {
+        backend: backend.name(),
+        what: "the number of blocks",
+        actual: blocks,
+        limit: i32::MAX as u64,
+        device: device.name.clone(),
+        advice: "split the batch",
+    })
+}
+
 impl fmt::Display for Launch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Launch {
-            symbol,
-            grid,
-            block,
-            shared_bytes,
-        } = self;
+        let Launch { symbol, grid, block, shared_bytes } = self;
         write!(
             f,
             "launch {symbol}: {grid} blocks of {block} threads, {shared_bytes} bytes shared each"

@@ -5,38 +5,45 @@
 use kernels_gpu::params::{Join, MergeParams, QueueLayout, SelectParams, slots};
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
-use super::{DeviceLimits, Launch, SelectPlan, Workspace};
+use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
 use crate::error::Error;
 use crate::knobs::{Knob, Knobs, Origin};
 use crate::problem::Problem;
 use crate::settings::Backend;
 
 const WARP: u32 = 32;
-/// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks fit
-/// on a multiprocessor.
+/// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks
+/// fit on a multiprocessor.
 const SLACK: u32 = 2048;
 /// Candidates that the merge still takes at once where nobody says how.
 const MERGE_AT_ONCE_MAX: u32 = 4096;
 /// Above this no queue fits on any GPU, and the layout's arithmetic could overflow.
 const K_MAX: u32 = 1 << 15;
 
-/// Plans a valid problem with at least one row.
+/// The greatest `k` whose queue fits into the device's shared memory.
+pub(super) fn k_max(device: &DeviceLimits) -> u32 {
+    let fits = |k: u32| QueueLayout::new(k, 0).bytes() <= device.shared_bytes_max;
+    let (mut least, mut most) = (1u32, K_MAX);
+    while least < most {
+        let middle = (least + most).div_ceil(2);
+        if fits(middle) {
+            least = middle;
+        } else {
+            most = middle - 1;
+        }
+    }
+    least
+}
+
+/// Plans a valid problem with at least one row and a `k` of at most [`k_max`].
 pub(super) fn plan(
     problem: &Problem,
     backend: Backend,
     device: &DeviceLimits,
     knobs: &Knobs,
     reasons: &mut Vec<String>,
-) -> Result<SelectPlan, Error> {
-    let planner = Planner {
-        problem,
-        backend,
-        device,
-        knobs,
-        reasons,
-    };
-    planner.check_k()?;
-    planner.plan()
+) -> Result<GpuPlan, Error> {
+    Planner { problem, backend, device, knobs, reasons }.plan()
 }
 
 struct Planner<'a> {
@@ -48,14 +55,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn plan(mut self) -> Result<SelectPlan, Error> {
-        let Problem {
-            dtype,
-            rows,
-            n,
-            row_stride,
-            ..
-        } = *self.problem;
+    fn plan(mut self) -> Result<GpuPlan, Error> {
+        let Problem { dtype, rows, n, row_stride, .. } = *self.problem;
         let (k, n) = (self.problem.k as u32, n as u32);
         // As many as a row has that starts at a 16-byte boundary; others have one less.
         let vectors = (n / dtype.per_vector()).max(1);
@@ -68,7 +69,7 @@ impl Planner<'_> {
             _ => Join::LastBlock,
         };
         let layout = self.queue(SLACK.max(k).min(n));
-        let select_params = SelectParams {
+        let params = SelectParams {
             row_stride: row_stride as u64,
             n,
             k,
@@ -78,64 +79,36 @@ impl Planner<'_> {
             flip: self.problem.flip(),
             slots: slots(k),
             join,
+            index: self.problem.index,
+            reserved: 0,
         };
-        let select = Launch {
+        let launch = Launch {
             symbol: format!("select_{}_u{depth}", dtype.name()),
-            grid: self.grid(rows as u64 * u64::from(pieces))?,
+            grid: grid(rows as u64 * u64::from(pieces), self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
         };
-        let merge = match (pieces, join) {
-            (2.., Join::Later) => Some(self.merge(pieces)?),
-            _ => None,
-        };
-        let lists = if pieces > 1 {
-            rows * pieces as usize
-        } else {
-            0
-        };
-        let tickets = if pieces > 1 && join == Join::LastBlock {
-            rows
-        } else {
-            0
-        };
-        let workspace = Workspace {
-            lists,
-            slots: slots(k) as usize,
-            tickets,
-        };
-        Ok(SelectPlan {
-            select,
-            select_params,
-            merge,
-            workspace,
-        })
-    }
-
-    /// Refuses a `k` whose queue does not fit into shared memory.
-    fn check_k(&self) -> Result<(), Error> {
-        let fits = |k: u32| QueueLayout::new(k, 0).bytes() <= self.device.shared_bytes_max;
-        let k = u32::try_from(self.problem.k).unwrap_or(u32::MAX);
-        if k <= K_MAX && fits(k) {
-            return Ok(());
+        let mut workspace = Workspace::default();
+        let lists = if pieces > 1 { rows * pieces as usize } else { 0 };
+        let tickets = if pieces > 1 && join == Join::LastBlock { rows } else { 0 };
+        let tickets = workspace.add_zeroed(tickets, size_of::<u32>());
+        let candidates = workspace.add(lists * slots(k) as usize, size_of::<u64>());
+        let counts = workspace.add(lists, size_of::<u32>());
+        let arguments = vec![
+            Argument::Input,
+            Argument::Lengths,
+            Argument::Workspace(candidates),
+            Argument::Workspace(counts),
+            Argument::Workspace(tickets),
+            Argument::Values,
+            Argument::Indices,
+            Argument::Select(params),
+        ];
+        let mut steps = vec![Step { launch, arguments }];
+        if pieces > 1 && join == Join::Later {
+            steps.push(self.merge(pieces, candidates, counts)?);
         }
-        let (mut least, mut most) = (1u32, K_MAX);
-        while least < most {
-            let middle = (least + most).div_ceil(2);
-            if fits(middle) {
-                least = middle;
-            } else {
-                most = middle - 1;
-            }
-        }
-        Err(Error::Unsupported {
-            backend: self.backend.name(),
-            what: "k",
-            actual: self.problem.k as u64,
-            limit: u64::from(least),
-            device: self.device.name.clone(),
-            advice: "ask for fewer elements, or use backend cpu",
-        })
+        Ok(GpuPlan { steps, workspace })
     }
 
     /// A queue with the wanted slack, or as much of it as shared memory has room for.
@@ -173,23 +146,18 @@ impl Planner<'_> {
     fn streaming_block(&mut self, vectors: u32) -> (u32, u32) {
         let alone = self.problem.rows <= self.device.multiprocessors as usize;
         let deep = if alone { 8 } else { 4 };
-        let warps = (vectors / (2 * WARP * deep))
-            .next_power_of_two()
-            .clamp(1, 16);
+        let warps = (vectors / (2 * WARP * deep)).next_power_of_two().clamp(1, 16);
         let warps = self.value(Knob::StreamingWarps, warps);
         let full = previous_power_of_two(vectors / (WARP * warps)).min(deep);
         (warps, self.value(Knob::StreamingBlockN, WARP * full) / WARP)
     }
 
-    /// For rows that blocks share. Measured on an H200: with 16 pieces a row, loads and merge are in
-    /// balance.
+    /// For rows that blocks share. Measured on an H200: with 16 pieces a row, loads and merge are
+    /// in balance.
     fn shared_block(&mut self, vectors: u32) -> (u32, u32) {
         let warps = vectors.div_ceil(WARP).next_power_of_two().min(16);
         let warps = self.value(Knob::Stage1Warps, warps);
-        let balanced = vectors
-            .div_ceil(16 * WARP * warps)
-            .next_power_of_two()
-            .min(8);
+        let balanced = vectors.div_ceil(16 * WARP * warps).next_power_of_two().min(8);
         (warps, self.value(Knob::Stage1Stages, balanced))
     }
 
@@ -214,21 +182,14 @@ impl Planner<'_> {
         pieces.max(1)
     }
 
-    fn merge(&mut self, pieces: u32) -> Result<(Launch, MergeParams), Error> {
-        let Problem {
-            dtype,
-            rows,
-            row_stride,
-            ..
-        } = *self.problem;
+    /// Stage 2 of `stream`.
+    fn merge(&mut self, pieces: u32, candidates: usize, counts: usize) -> Result<Step, Error> {
+        let Problem { dtype, rows, row_stride, .. } = *self.problem;
         let k = self.problem.k as u32;
-        let candidates = pieces * slots(k);
-        let few = candidates
-            .div_ceil(4 * WARP)
-            .next_power_of_two()
-            .clamp(2, 16);
+        let total = pieces * slots(k);
+        let few = total.div_ceil(4 * WARP).next_power_of_two().clamp(2, 16);
         let warps = self.value(Knob::Stage2Warps, few);
-        let (variant, layout) = self.merge_variant(candidates);
+        let (variant, layout) = self.merge_variant(total);
         let params = MergeParams {
             row_stride: row_stride as u64,
             pieces,
@@ -236,15 +197,23 @@ impl Planner<'_> {
             k,
             capacity: layout.capacity,
             flip: self.problem.flip(),
-            reserved: 0,
+            index: self.problem.index,
         };
         let launch = Launch {
             symbol: format!("merge_{variant}_{}", dtype.name()),
-            grid: self.grid(rows as u64)?,
+            grid: grid(rows as u64, self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
         };
-        Ok((launch, params))
+        let arguments = vec![
+            Argument::Input,
+            Argument::Workspace(candidates),
+            Argument::Workspace(counts),
+            Argument::Values,
+            Argument::Indices,
+            Argument::Merge(params),
+        ];
+        Ok(Step { launch, arguments })
     }
 
     /// `default` where all candidates fit into shared memory and nobody says otherwise.
@@ -260,24 +229,11 @@ impl Planner<'_> {
         if !tiles {
             let bytes = at_once.bytes();
             self.reasons.push(format!(
-                "stage2_impl: tiles; {candidates} candidates at once need {bytes} bytes of shared memory"
+                "stage2_impl: tiles; {candidates} candidates at once need {bytes} bytes of shared \
+                 memory"
             ));
         }
         ("tiles", self.queue(tile))
-    }
-
-    fn grid(&self, blocks: u64) -> Result<u32, Error> {
-        let fitting = u32::try_from(blocks)
-            .ok()
-            .filter(|&blocks| blocks <= i32::MAX as u32);
-        fitting.ok_or_else(|| Error::Unsupported {
-            backend: self.backend.name(),
-            what: "the number of blocks",
-            actual: blocks,
-            limit: i32::MAX as u64,
-            device: self.device.name.clone(),
-            advice: "split the batch",
-        })
     }
 
     /// A knob's value, or `preset` where nobody set it; says where it came from.
@@ -285,8 +241,9 @@ impl Planner<'_> {
         let value = self.knobs.get(knob).unwrap_or(preset);
         let origin = self.knobs.origin(knob);
         if origin != Origin::Heuristic {
-            self.reasons
-                .push(format!("{}: {value}, {}", knob.spec().key, origin.name()));
+            let spec = knob.spec();
+            let shown = spec.legal.show(value);
+            self.reasons.push(format!("{}: {shown}, {}", spec.key, origin.name()));
         }
         value
     }

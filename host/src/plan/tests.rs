@@ -15,43 +15,29 @@ fn device(shared_kib: u32) -> DeviceLimits {
 }
 
 fn settings(backend: Backend, pairs: &[(Knob, &str)]) -> Settings {
-    let mut settings = Settings {
-        backend: Some(backend),
-        ..Settings::default()
-    };
+    let mut settings = Settings { backend: Some(backend), ..Settings::default() };
     for (knob, value) in pairs {
         settings.knobs.set(*knob, value, Origin::Builder).unwrap();
     }
     settings
 }
 
-fn gpu_plan(problem: &Problem, device: &DeviceLimits, settings: &Settings) -> SelectPlan {
+fn gpu_plan(problem: &Problem, device: &DeviceLimits, settings: &Settings) -> GpuPlan {
     match Plan::new(problem, Some(device), settings).unwrap().work {
         Work::Gpu(plan) => plan,
         other => panic!("{other:?}"),
     }
 }
 
-fn launches(plan: &SelectPlan) -> Vec<&Launch> {
-    [&plan.select]
-        .into_iter()
-        .chain(plan.merge.as_ref().map(|(launch, _)| launch))
-        .collect()
-}
-
-const ON_GPU: [Backend; 3] = [Backend::Stream, Backend::Singlepass, Backend::Streaming];
+const ON_GPU: [Backend; 4] =
+    [Backend::Stream, Backend::Singlepass, Backend::Streaming, Backend::Radix];
 
 /// Every launch is one that the kernels allow and that the device has room for.
-fn assert_sound(plan: &SelectPlan, device: &DeviceLimits) {
-    for launch in launches(plan) {
-        let kernel = KERNELS
-            .iter()
-            .find(|k| k.name == launch.symbol)
-            .expect("a kernel");
-        assert!(
-            launch.block <= kernel.max_threads && launch.block % 32 == 0,
-            "{launch}"
-        );
+fn assert_sound(plan: &GpuPlan, device: &DeviceLimits) {
+    for Step { launch, arguments } in &plan.steps {
+        let kernel = KERNELS.iter().find(|k| k.name == launch.symbol).expect("a kernel");
+        assert_eq!(arguments.len(), kernel.parameter_bytes.len(), "{launch}");
+        assert!(launch.block <= kernel.max_threads && launch.block % 32 == 0, "{launch}");
         assert!(launch.shared_bytes <= device.shared_bytes_max, "{launch}");
     }
 }
@@ -64,20 +50,19 @@ fn pieces_cover_every_vector() {
                 for backend in ON_GPU {
                     let problem = Problem::new(dtype, rows, n, n.min(50));
                     let plan = gpu_plan(&problem, &device(227), &settings(backend, &[]));
-                    let SelectParams {
-                        pieces,
-                        piece_vectors,
-                        slots,
-                        k,
-                        ..
-                    } = plan.select_params;
-                    let covered = u64::from(pieces * piece_vectors * dtype.per_vector());
-                    assert!(
-                        covered + u64::from(dtype.per_vector()) > n as u64,
-                        "{problem:?}"
-                    );
-                    assert_eq!(plan.select.grid, rows as u32 * pieces);
-                    assert!(slots >= k);
+                    let Step { launch, arguments } = &plan.steps[0];
+                    let (pieces, covered) = match arguments.last() {
+                        Some(Argument::Select(p)) => {
+                            let covered = (p.piece_vectors + 1) * dtype.per_vector();
+                            (p.pieces, u64::from(p.pieces) * u64::from(covered))
+                        }
+                        Some(Argument::Radix(p)) => {
+                            (p.pieces, u64::from(p.pieces) * u64::from(p.piece_elements))
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                    assert!(covered >= n as u64, "{problem:?}");
+                    assert_eq!(launch.grid, rows as u32 * pieces);
                     assert_sound(&plan, &device(227));
                 }
             }
@@ -90,11 +75,7 @@ fn every_corner_of_the_knobs_gives_sound_launches() {
     let problem = Problem::new(Dtype::Bf16, 3, 40_000, 300);
     for warps in ["1", "32"] {
         for stages in ["1", "3", "8"] {
-            for merge in [
-                ("default", "64", "1"),
-                ("tiles", "2048", "1"),
-                ("tiles", "64", "32"),
-            ] {
+            for merge in [("default", "64", "1"), ("tiles", "2048", "1"), ("tiles", "64", "32")] {
                 for backend in ON_GPU {
                     let knobs = [
                         (Knob::Stage1Warps, warps),
@@ -112,35 +93,28 @@ fn every_corner_of_the_knobs_gives_sound_launches() {
     }
 }
 
-/// Up to the limit that the error names every k has a launch that fits; above it none is planned.
+/// Up to the room that a queue has, every k has a launch that fits; above it `radix` takes over,
+/// and the plan says so.
 #[test]
-fn a_k_beyond_shared_memory_is_refused_with_the_limit() {
+fn a_k_beyond_shared_memory_is_handed_over() {
     for shared_kib in [64, 99, 163, 227] {
         let device = device(shared_kib);
-        let problem = Problem::new(Dtype::F32, 1, 1 << 20, 100_000);
-        for backend in ON_GPU {
+        let problem = Problem::new(Dtype::F32, 1, 1 << 20, 1 << 20);
+        let limit = planner::k_max(&device) as usize;
+        assert!(limit >= 2048);
+        for backend in [Backend::Stream, Backend::Singlepass, Backend::Streaming] {
             let settings = settings(backend, &[]);
-            let error = Plan::new(&problem, Some(&device), &settings).unwrap_err();
-            let text = error.to_string();
-            assert!(
-                text.contains("k is 100000, the limit on NVIDIA H200 is"),
-                "{text}"
-            );
-            let Error::Unsupported { limit, .. } = error else {
-                panic!("{text}")
-            };
-            assert!(limit >= 2048);
-            for k in (1..=limit as usize).step_by(97).chain([limit as usize]) {
-                assert_sound(
-                    &gpu_plan(&Problem { k, ..problem }, &device, &settings),
-                    &device,
-                );
+            for k in (1..=limit).step_by(97).chain([limit]) {
+                assert_sound(&gpu_plan(&Problem { k, ..problem }, &device, &settings), &device);
             }
-            let beyond = Problem {
-                k: limit as usize + 1,
-                ..problem
-            };
-            assert!(Plan::new(&beyond, Some(&device), &settings).is_err());
+            for k in [limit + 1, 1 << 20] {
+                let problem = Problem { k, ..problem };
+                let plan = Plan::new(&problem, Some(&device), &settings).unwrap();
+                assert_eq!(plan.backend, Backend::Radix);
+                let told = format!("{backend} has room for a k of at most {limit}");
+                assert!(plan.explain().contains(&told), "{}", plan.explain());
+                assert_sound(&gpu_plan(&problem, &device, &settings), &device);
+            }
         }
     }
 }
@@ -148,15 +122,12 @@ fn a_k_beyond_shared_memory_is_refused_with_the_limit() {
 #[test]
 fn the_explanation_names_values_and_origins() {
     let problem = Problem::new(Dtype::F32, 1, 50_000, 50);
-    let settings = settings(Backend::Stream, &[(Knob::Stage1Warps, "8")]);
-    let text = Plan::new(&problem, Some(&device(227)), &settings)
-        .unwrap()
-        .explain();
+    let knobs = [(Knob::Stage1Warps, "8"), (Knob::Stage2Impl, "tiles")];
+    let settings = settings(Backend::Stream, &knobs);
+    let text = Plan::new(&problem, Some(&device(227)), &settings).unwrap().explain();
     assert!(text.contains("backend stream: asked for"), "{text}");
-    assert!(
-        text.contains("stage1_warps: 8, set by the caller"),
-        "{text}"
-    );
+    assert!(text.contains("stage1_warps: 8, set by the caller"), "{text}");
+    assert!(text.contains("stage2_impl: tiles, set by the caller"), "{text}");
     assert!(text.contains("launch select_f32_u"), "{text}");
     assert!(text.contains("launch merge_"), "{text}");
 }
@@ -174,12 +145,7 @@ fn auto_looks_at_the_rows() {
 
 #[test]
 fn no_rows_need_no_launch() {
-    let plan = Plan::new(
-        &Problem::new(Dtype::F32, 0, 5, 5),
-        None,
-        &Settings::default(),
-    )
-    .unwrap();
+    let plan = Plan::new(&Problem::new(Dtype::F32, 0, 5, 5), None, &Settings::default()).unwrap();
     assert_eq!(plan.work, Work::Nothing);
     assert_eq!(plan.workspace_bytes(), 0);
 }

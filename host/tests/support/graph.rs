@@ -47,19 +47,13 @@ pub fn replays_with_new_data(runtime: &Runtime, replays: usize) {
         let (mut v, mut i) = (vec![0f32; 2 * k], vec![0u32; 2 * k]);
         values.copy_to(&mut v).expect("downloaded");
         indices.copy_to(&mut i).expect("downloaded");
-        let mut right = Answer {
-            values: vec![],
-            indices: vec![],
-        };
+        let mut right = Answer { values: vec![], indices: vec![] };
         for row in elements.chunks(n) {
             let best = kernels_gpu::testkit::expected(row, Dtype::F32, k, true);
             right.values.extend(best.values);
             right.indices.extend(best.indices);
         }
-        let got = Answer {
-            values: v.into_iter().map(f32::to_bits).collect(),
-            indices: i,
-        };
+        let got = Answer { values: v.into_iter().map(f32::to_bits).collect(), indices: i };
         assert_same(&got, &right, k, &replay);
     }
     // SAFETY: nothing is in flight, and neither is used again.

@@ -3,8 +3,9 @@
 #![allow(dead_code)] // every test program uses its own part
 
 pub mod graph;
+pub mod options;
 
-use aikf_topk::{Backend, Dtype, Element, Problem, Rows, Runtime, Selection, TopK};
+use aikf_topk::{Backend, Dtype, Element, Problem, RawCall, Rows, Runtime, Selection, TopK};
 use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
 use half::{bf16, f16};
@@ -83,10 +84,7 @@ pub struct Answer {
 
 /// The reference's answer.
 pub fn reference(case: &Case) -> Answer {
-    let mut answer = Answer {
-        values: vec![],
-        indices: vec![],
-    };
+    let mut answer = Answer { values: vec![], indices: vec![] };
     for row in case.elements().chunks(case.n) {
         let right = expected(row, case.dtype, case.k, case.largest);
         answer.values.extend(right.values);
@@ -97,11 +95,7 @@ pub fn reference(case: &Case) -> Answer {
 
 /// Asserts that two answers are the same, naming the first difference.
 pub fn assert_same(got: &Answer, right: &Answer, k: usize, what: &dyn std::fmt::Debug) {
-    let same = got
-        .indices
-        .iter()
-        .zip(&right.indices)
-        .position(|(a, b)| a != b);
+    let same = got.indices.iter().zip(&right.indices).position(|(a, b)| a != b);
     if let Some(at) = same {
         panic!(
             "index {} of row {}: {} instead of {}: {what:?}",
@@ -119,58 +113,38 @@ pub fn assert_same(got: &Answer, right: &Answer, k: usize, what: &dyn std::fmt::
 pub fn select_from_host<T: TestElement>(runtime: &Runtime, topk: &TopK, case: &Case) -> Answer {
     let data: Vec<T> = case.elements().into_iter().map(T::of_bits).collect();
     let rows = Rows::new(&data, case.rows, case.n).expect("the data has the case's shape");
-    let Selection {
-        values, indices, ..
-    } = topk.select(runtime, rows).expect("the case is legal");
-    Answer {
-        values: values.into_iter().map(T::bits).collect(),
-        indices,
-    }
+    let Selection { values, indices, .. } = topk.select(runtime, rows).expect("the case is legal");
+    Answer { values: values.into_iter().map(T::bits).collect(), indices }
 }
 
 /// On the device, at the case's alignment, into poisoned outputs, on a stream of `cust`'s.
 pub fn select_on_device<T: TestElement>(runtime: &Runtime, topk: &TopK, case: &Case) -> Answer {
     let size = size_of::<T>();
     let mut bytes = vec![0xffu8; case.lead * size];
-    bytes.extend(
-        case.elements()
-            .iter()
-            .flat_map(|e| e.to_le_bytes()[..size].to_vec()),
-    );
+    bytes.extend(case.elements().iter().flat_map(|e| e.to_le_bytes()[..size].to_vec()));
     let problem = Problem::new(T::DTYPE, case.rows, case.n, case.k);
     let outputs = problem.output_elements();
 
-    let mut prepared = topk
-        .prepare::<T>(runtime, case.rows, case.n)
-        .expect("the case is legal");
+    let mut prepared = topk.prepare::<T>(runtime, case.rows, case.n).expect("the case is legal");
     let input = DeviceBuffer::from_slice(&bytes).expect("device memory");
     let values = DeviceBuffer::from_slice(&vec![0xa5u8; outputs * size]).expect("device memory");
     let indices = DeviceBuffer::from_slice(&vec![0xa5a5_a5a5u32; outputs]).expect("device memory");
     let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
     let x = input.as_device_ptr().as_raw() + (case.lead * size) as u64;
-    let (v, i) = (
-        values.as_device_ptr().as_raw(),
-        indices.as_device_ptr().as_raw(),
-    );
+    let (v, i) = (values.as_device_ptr().as_raw(), indices.as_device_ptr().as_raw());
+    let call = RawCall { input: x, lengths: None, values: v, indices: i };
     // SAFETY: the buffers have room for the case and live until the stream was waited for.
-    let enqueued = unsafe { prepared.enqueue_raw(x, v, i, stream.as_inner().cast()) };
+    let enqueued = unsafe { prepared.enqueue_raw(call, stream.as_inner().cast()) };
     enqueued.expect("enqueued");
     stream.synchronize().expect("the kernels ran");
 
     let mut value_bytes = vec![0u8; outputs * size];
     values.copy_to(&mut value_bytes).expect("downloaded");
-    let mut answer = Answer {
-        values: vec![],
-        indices: vec![0; outputs],
-    };
+    let mut answer = Answer { values: vec![], indices: vec![0; outputs] };
     indices.copy_to(&mut answer.indices).expect("downloaded");
     answer.values = value_bytes
         .chunks_exact(size)
-        .map(|c| {
-            c.iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u32::from(*byte))
-        })
+        .map(|c| c.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte)))
         .collect();
     answer
 }
@@ -188,15 +162,12 @@ pub fn run_seed_table(mut answer_of: impl FnMut(&Case) -> Answer) {
         assert_same(&answer, &reference(&case), case.k, &case);
         digest.add(&answer);
     }
-    assert_eq!(
-        digest.value(),
-        SEED_TABLE_DIGEST,
-        "the digest of all answers"
-    );
+    assert_eq!(digest.value(), SEED_TABLE_DIGEST, "the digest of all answers");
 }
 
 /// The backends that run on a GPU.
-pub const ON_GPU: [Backend; 3] = [Backend::Stream, Backend::Singlepass, Backend::Streaming];
+pub const ON_GPU: [Backend; 4] =
+    [Backend::Stream, Backend::Singlepass, Backend::Streaming, Backend::Radix];
 
 /// Every type.
 pub const DTYPES: [Dtype; 3] = Dtype::ALL;

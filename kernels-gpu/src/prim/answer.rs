@@ -6,17 +6,29 @@ use super::element::Element;
 use super::queue::Queue;
 use super::rows::Row;
 use super::sort::{block_rank, block_sort_descending, ranked_max};
-use crate::order::{index_of, key_of, unique_bits};
-use crate::params::Flip;
+use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
+use crate::params::{Flip, Index};
 
-/// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]`.
+/// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`
+/// or `i64`.
 pub struct Answer<'a, E: Element> {
     row: &'a Row<E>,
     values: GlobalArrayMut<E::Raw>,
     indices: GlobalArrayMut<u32>,
+    wide_indices: GlobalArrayMut<i64>,
     base: u64,
-    k: u32,
-    flip: Flip,
+    shape: AnswerShape,
+}
+
+/// What an answer is like.
+#[derive(Clone, Copy)]
+pub struct AnswerShape {
+    /// Places a row.
+    pub k: u32,
+    /// Which end is wanted.
+    pub flip: Flip,
+    /// The indices' type.
+    pub index: Index,
 }
 
 impl<'a, E: Element> Answer<'a, E> {
@@ -31,38 +43,39 @@ impl<'a, E: Element> Answer<'a, E> {
         values: *mut E::Raw,
         indices: *mut u32,
         number: u32,
-        k: u32,
-        flip: Flip,
+        shape: AnswerShape,
     ) -> Self {
         // SAFETY: the caller vouches for both; a place is written by one thread.
         let values = unsafe { GlobalArrayMut::new(values) };
-        // SAFETY: as above.
-        let indices = unsafe { GlobalArrayMut::new(indices) };
-        Answer {
-            row,
-            values,
-            indices,
-            base: number as u64 * k as u64,
-            k,
-            flip,
-        }
+        // SAFETY: as above, where indices are of this type.
+        let narrow = unsafe { GlobalArrayMut::new(indices) };
+        // SAFETY: as above, where they are of that.
+        let wide_indices = unsafe { GlobalArrayMut::new(indices.cast()) };
+        let base = number as u64 * shape.k as u64;
+        Answer { row, values, indices: narrow, wide_indices, base, shape }
     }
 
     /// How many items may be left in the queue for [`Answer::write`]: `k`, or more where that
     /// spares a crop.
     #[inline(always)]
     pub fn keep(&self) -> u32 {
-        self.k.max(ranked_max())
+        self.shape.k.max(ranked_max())
     }
 
     /// Writes the best k of the queue's items, of which there are at most [`Answer::keep`], best
-    /// first. For all threads of the block together.
+    /// first, and fills up the places of rows that have fewer. For all threads of the block
+    /// together.
     #[inline(always)]
     pub fn write(&self, queue: &Queue) {
-        let found = queue.count();
+        let (k, found) = (self.shape.k, queue.count());
+        let mut place = found + thread_idx_x();
+        while place < k {
+            self.put(place, empty(0));
+            place += block_dim_x();
+        }
         if found <= ranked_max() {
             block_rank(queue.items, found, |rank, item| {
-                if rank < self.k {
+                if rank < k {
                     self.put(rank, item);
                 }
             });
@@ -72,22 +85,34 @@ impl<'a, E: Element> Answer<'a, E> {
         sync_threads();
         block_sort_descending(queue.items, found);
         let mut rank = thread_idx_x();
-        while rank < self.k.min(found) {
+        while rank < k.min(found) {
             self.put(rank, queue.items.get(rank));
             rank += block_dim_x();
         }
     }
 
-    /// Writes one element. A value comes from its key where only one element has it; zeros and
-    /// NaNs, whose keys many bit patterns share, are read again from the row.
+    /// Writes one element, or what stands for none: the worst value and no index.
     #[inline(always)]
-    fn put(&self, rank: u32, item: u64) {
-        let bits = match unique_bits(key_of(item, self.flip)) {
+    pub fn put(&self, rank: u32, item: u64) {
+        let at = self.base + rank as u64;
+        let there = !is_empty(item);
+        let bits = if there { self.element(item) } else { E::filler(self.shape.flip) };
+        self.values.set(at, E::lower(bits));
+        match self.shape.index {
+            Index::U32 => self.indices.set(at, if there { index_of(item) } else { u32::MAX }),
+            Index::I64 => {
+                self.wide_indices.set(at, if there { index_of(item) as i64 } else { -1 });
+            }
+        }
+    }
+
+    /// The bits of an item's element. They come from its key where only one element has it; zeros
+    /// and NaNs, whose keys many bit patterns share, are read again from the row.
+    #[inline(always)]
+    fn element(&self, item: u64) -> u32 {
+        match unique_bits(key_of(item, self.shape.flip)) {
             Some(bits) => bits,
             None => self.row.element(index_of(item)),
-        };
-        let at = self.base + rank as u64;
-        self.values.set(at, E::lower(bits));
-        self.indices.set(at, index_of(item));
+        }
     }
 }

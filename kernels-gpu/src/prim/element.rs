@@ -31,11 +31,14 @@ pub trait Element {
     #[inline(always)]
     fn worst(flip: Flip) -> u32 {
         let half = Self::DTYPE.infinity() | 0x8000_0000 | (flip.mask() & 0x0040_0000);
-        if Self::PER_VECTOR == 8 {
-            half | half >> 16
-        } else {
-            half
-        }
+        if Self::PER_VECTOR == 8 { half | half >> 16 } else { half }
+    }
+
+    /// The value of places for which a row has no element: `-inf`, or `+inf` where the smallest are
+    /// wanted.
+    #[inline(always)]
+    fn filler(flip: Flip) -> u32 {
+        Self::DTYPE.infinity() | (!flip.mask() & 0x8000_0000)
     }
 
     /// The element's key.

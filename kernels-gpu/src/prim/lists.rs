@@ -40,13 +40,7 @@ impl Lists {
         let candidates = unsafe { GlobalArrayMut::new(candidates) };
         // SAFETY: as above.
         let counts = unsafe { GlobalArrayMut::new(counts) };
-        Lists {
-            candidates,
-            counts,
-            first: row as u64 * pieces as u64,
-            pieces,
-            slots,
-        }
+        Lists { candidates, counts, first: row as u64 * pieces as u64, pieces, slots }
     }
 
     /// Writes a block's queue, of at most `slots` items, as the list of a piece. For all threads of
@@ -57,8 +51,7 @@ impl Lists {
         let list = self.first + piece as u64;
         let mut at = thread_idx_x();
         while at < count {
-            self.candidates
-                .set(list * self.slots as u64 + at as u64, queue.items.get(at));
+            self.candidates.set(list * self.slots as u64 + at as u64, queue.items.get(at));
             at += block_dim_x();
         }
         if thread_idx_x() == 0 {
@@ -86,9 +79,7 @@ impl Lists {
             let count = self.counts.get(self.first + piece as u64);
             let mut at = lane_id();
             while at < self.slots {
-                queue
-                    .items
-                    .set(piece * self.slots + at, self.candidate(piece, at, count));
+                queue.items.set(piece * self.slots + at, self.candidate(piece, at, count));
                 at += WARP_SIZE;
             }
             piece += block_dim_x() / WARP_SIZE;
@@ -100,12 +91,7 @@ impl Lists {
     #[inline(always)]
     pub fn batches(self) -> ListBatches {
         let piece = thread_idx_x() / WARP_SIZE;
-        let mut batches = ListBatches {
-            lists: self,
-            piece,
-            at: 0,
-            count: 0,
-        };
+        let mut batches = ListBatches { lists: self, piece, at: 0, count: 0 };
         batches.enter();
         batches
     }
@@ -179,10 +165,7 @@ impl Batch for ListBatch {
 
     #[inline(always)]
     fn group(&self, _number: u32, bound: u64) -> ListGroup {
-        ListGroup {
-            items: self.items,
-            bound,
-        }
+        ListGroup { items: self.items, bound }
     }
 
     /// The best candidate itself.

@@ -5,4 +5,5 @@ pub mod element;
 pub mod lists;
 pub mod queue;
 pub mod rows;
+pub mod scan;
 pub mod sort;

@@ -15,9 +15,9 @@
 //! ```
 //!
 //! A delegate is the best item of a lane's vector, or of all its vectors: that k delegates reach a
-//! bound means that at least k items do. A crop is a radix select from the top digit down: count the
-//! items' digits, find the digit in which the k-th largest lies, go on with the items that have it.
-//! It ends as soon as a digit's items are wanted all. Items are composites, of which no two are
+//! bound means that at least k items do. A crop is a radix select from the top digit down: count
+//! the items' digits, find the digit in which the k-th largest lies, go on with the items that have
+//! it. It ends as soon as a digit's items are wanted all. Items are composites, of which no two are
 //! equal, so exactly `k` items reach the bound that a crop finds, and ties need no thought here.
 //!
 //! # What the real code does differently, and why
@@ -48,11 +48,14 @@ use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x}
 use cuda_std::unroll;
 use cuda_std::warp::{
     FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_reduce_min, warp_reduce_or,
-    warp_shuffle_idx, warp_shuffle_up, warp_vote_any, warp_vote_ballot,
+    warp_shuffle_idx, warp_vote_any, warp_vote_ballot,
 };
 
+use super::scan::{Bin, WARP_BINS, warp_find_bin};
 use crate::order::empty;
 use crate::params::{BINS, Control, QueueLayout, prime_spare};
+
+const _: () = assert!(BINS == WARP_BINS);
 
 /// Bits of a digit.
 const DIGIT_BITS: u32 = BINS.ilog2();
@@ -124,15 +127,7 @@ impl Queue {
         let control = unsafe { SharedArray::new(layout.control()) };
         // SAFETY: as above.
         let holes = unsafe { SharedArray::new(layout.holes()) };
-        let queue = Queue {
-            items,
-            histograms,
-            control,
-            holes,
-            layout,
-            bound: 0,
-            searches: 0,
-        };
+        let queue = Queue { items, histograms, control, holes, layout, bound: 0, searches: 0 };
         if thread_idx_x() == 0 {
             queue.set_count(0);
             queue.control.set(Control::Holes as u32, 0);
@@ -162,12 +157,8 @@ impl Queue {
     #[inline(always)]
     pub fn absorb<S: Source>(&mut self, mut source: S, keep: u32) {
         const { assert!(S::Batch::GROUPS <= 8 && S::Batch::PARTS <= 8) };
-        // A bit for each group in hand that is still to be taken in; the same in all lanes of a warp.
-        let mut waiting = if source.has_next() {
-            (1u32 << S::Batch::GROUPS) - 1
-        } else {
-            0
-        };
+        // A bit for each group in hand that is still to be taken in: the same in a warp's lanes.
+        let mut waiting = if source.has_next() { (1u32 << S::Batch::GROUPS) - 1 } else { 0 };
         let mut batch = source.next();
         let (mut overfull, mut ended) = (0, false);
         // The same in all threads of the block.
@@ -183,11 +174,7 @@ impl Queue {
             self.flow(&mut source, &mut batch, &mut waiting);
             // Separates the appends from a crop's reads; who waits or has more keeps all here.
             ended = !sync_threads_or(waiting != 0 || source.has_next());
-            overfull = self.control(if ended {
-                Control::Count
-            } else {
-                Control::Filled
-            });
+            overfull = self.control(if ended { Control::Count } else { Control::Filled });
             if ended && overfull <= keep {
                 return;
             }
@@ -330,10 +317,7 @@ impl Queue {
     /// a barrier.
     #[inline(always)]
     fn crop(&mut self, count: u32) {
-        let items = Cropped {
-            items: self.items,
-            count,
-        };
+        let items = Cropped { items: self.items, count };
         self.bound = self.find_bound(&items, 0);
         if thread_idx_x() == 0 {
             // Everybody has read the old words before the search's barriers.
@@ -407,10 +391,7 @@ impl Queue {
             let low = (words.get(2), words.get(3));
             ((high.0 as u64) << 32 | low.0 as u64, (low.1 - low.0) as u64)
         } else {
-            (
-                (high.0 as u64) << 32,
-                ((high.1 - high.0) as u64) << 32 | low_bits(32),
-            )
+            ((high.0 as u64) << 32, ((high.1 - high.0) as u64) << 32 | low_bits(32))
         }
     }
 
@@ -422,7 +403,7 @@ impl Queue {
         // One warp looks, which is quicker than all doing the same; the others clear.
         let others = block_dim_x() > WARP_SIZE;
         if thread_idx_x() < WARP_SIZE {
-            let bin = find_bin(self.histogram(pass), rank);
+            let bin = warp_find_bin(self.histogram(pass), rank);
             if lane_id() == 0 {
                 found.set(0, bin.digit);
                 found.set(1, bin.above);
@@ -434,11 +415,7 @@ impl Queue {
         }
         // Separates the finding from its use, and the cleared histogram from the next count.
         sync_threads();
-        Bin {
-            digit: found.get(0),
-            above: found.get(1),
-            count: found.get(2),
-        }
+        Bin { digit: found.get(0), above: found.get(1), count: found.get(2) }
     }
 
     /// Moves the items that reach the bound, of which there are `k`, to the front. Ends with a
@@ -446,11 +423,7 @@ impl Queue {
     #[inline(always)]
     fn close_ranks(&self, count: u32) {
         let k = self.layout.k;
-        Cropped {
-            items: self.items,
-            count: k,
-        }
-        .each(|at, item| {
+        Cropped { items: self.items, count: k }.each(|at, item| {
             if item < self.bound {
                 let hole = self.control.fetch_add(Control::Holes as u32, 1);
                 self.holes.set(hole, at as u16);
@@ -565,60 +538,4 @@ impl<B: Batch> Items for Delegates<B> {
 #[inline(always)]
 fn low_bits(count: u32) -> u64 {
     if count >= 64 { !0 } else { (1 << count) - 1 }
-}
-
-/// The sum of `value` over this lane and those below it. For the lanes of a warp together.
-#[inline(always)]
-fn warp_prefix_sum(value: u32) -> u32 {
-    let mut sum = value;
-    unroll!(step in 5 => {
-        let distance = 1 << step;
-        let below = warp_shuffle_up(FULL_MASK, sum, distance);
-        if lane_id() >= distance {
-            sum += below;
-        }
-    });
-    sum
-}
-
-/// A bin of a histogram, as it lies in the order from the top bin down.
-struct Bin {
-    digit: u32,
-    /// Items in the bins above it.
-    above: u32,
-    /// Items in it.
-    count: u32,
-}
-
-/// The bin that holds the item of this `rank` (1 is the greatest). For the lanes of a warp
-/// together; valid in every lane.
-#[inline(always)]
-fn find_bin(histogram: SharedArray<u32>, rank: u32) -> Bin {
-    const PER_LANE: u32 = BINS / WARP_SIZE;
-    // Lane 0 has the top bins.
-    let first = BINS - PER_LANE * (lane_id() + 1);
-    let (low, high) = (histogram.get_vec4(first), histogram.get_vec4(first + 4));
-    let counts = [
-        high[3], high[2], high[1], high[0], low[3], low[2], low[1], low[0],
-    ];
-    let mut mine = 0;
-    unroll!(i in 8 => { mine += counts[i]; });
-    let through = warp_prefix_sum(mine);
-    let source = warp_vote_ballot(FULL_MASK, through >= rank).trailing_zeros();
-    // Every lane walks its own bins; only the source lane's result is used.
-    let mut bin = Bin {
-        digit: first + PER_LANE - 1,
-        above: through - mine,
-        count: counts[0],
-    };
-    unroll!(i in 7 => {
-        if bin.above + bin.count < rank {
-            bin = Bin { digit: bin.digit - 1, above: bin.above + bin.count, count: counts[i + 1] };
-        }
-    });
-    Bin {
-        digit: warp_shuffle_idx(FULL_MASK, bin.digit, source),
-        above: warp_shuffle_idx(FULL_MASK, bin.above, source),
-        count: warp_shuffle_idx(FULL_MASK, bin.count, source),
-    }
 }

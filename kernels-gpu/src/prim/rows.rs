@@ -16,6 +16,21 @@ use super::queue::{Batch, Group, Source};
 use crate::order::{composite, empty, index_of};
 use crate::params::Flip;
 
+/// The length of row number `number`: `n`, or what `lengths` says unless that is more.
+///
+/// # Safety
+/// - *in bounds*: `lengths` is null or points to a length for every row;
+/// - *no concurrent writer*: nothing writes them while the grid runs.
+#[inline(always)]
+pub unsafe fn row_length(lengths: *const u32, number: u32, n: u32) -> u32 {
+    if lengths.is_null() {
+        return n;
+    }
+    // SAFETY: the caller vouches for the lengths.
+    let lengths = unsafe { GlobalArray::new(lengths) };
+    lengths.get(number as u64).min(n)
+}
+
 /// One row of the input.
 pub struct Row<E: Element> {
     elements: GlobalArray<E::Raw>,
@@ -37,12 +52,7 @@ impl<E: Element> Row<E> {
         let elements = unsafe { GlobalArray::new(start) };
         // SAFETY: only vectors that lie wholly inside the row are read through this one.
         let vectors = unsafe { GlobalArray::new(start.wrapping_add(head as usize).cast()) };
-        Row {
-            elements,
-            vectors,
-            head: head.min(n),
-            n,
-        }
+        Row { elements, vectors, head: head.min(n), n }
     }
 
     /// Element `index` of the row, in the upper end of a word.
@@ -67,11 +77,7 @@ impl<E: Element> Row<E> {
     #[inline(always)]
     pub fn stray(&self, number: u32, flip: Flip) -> u64 {
         let inner = self.vector_count() * E::PER_VECTOR as u32;
-        let index = if number < self.head {
-            number
-        } else {
-            number + inner
-        };
+        let index = if number < self.head { number } else { number + inner };
         composite(E::key(self.element(index)), index, flip)
     }
 
@@ -247,12 +253,7 @@ impl<'a, E: Element, const U: usize> RowPart<'a, E, U> {
         unsafe { core::hint::assert_unchecked(warps != 0) };
         let stretch = end.saturating_sub(first).div_ceil(unit).div_ceil(warps) * unit;
         let next = first + thread_idx_x() / WARP_SIZE * stretch;
-        RowPart {
-            row,
-            next: next.min(end),
-            end: end.min(next + stretch),
-            flip,
-        }
+        RowPart { row, next: next.min(end), end: end.min(next + stretch), flip }
     }
 }
 

@@ -166,15 +166,7 @@ pub fn seed_table() -> Vec<Case> {
         for (s, (rows, n, k, lead)) in SHAPES.into_iter().enumerate() {
             let dtype = Dtype::ALL[(p + s) % 3];
             let largest = (p + s) % 4 != 1;
-            table.push(Case {
-                pattern,
-                dtype,
-                rows,
-                n,
-                k,
-                largest,
-                lead,
-            });
+            table.push(Case { pattern, dtype, rows, n, k, largest, lead });
         }
     }
     table

@@ -19,17 +19,10 @@ pub fn expected(row: &[u32], dtype: Dtype, k: usize, largest: bool) -> Expected 
     // The sort is stable, so equal elements stay in the order of their indices.
     order.sort_by(|&a, &b| {
         let ascending = compare(values[a as usize], values[b as usize]);
-        if largest {
-            ascending.reverse()
-        } else {
-            ascending
-        }
+        if largest { ascending.reverse() } else { ascending }
     });
     order.truncate(k);
-    Expected {
-        values: order.iter().map(|&i| row[i as usize]).collect(),
-        indices: order,
-    }
+    Expected { values: order.iter().map(|&i| row[i as usize]).collect(), indices: order }
 }
 
 /// NaN is greatest, and all NaNs are equal; zeros of both signs are equal.
@@ -52,18 +45,10 @@ pub fn decode(bits: u32, dtype: Dtype) -> f64 {
     let bias = (1 << (exponent_bits - 1)) - 1;
     let mantissa = f64::from(bits & ((1 << mantissa_bits) - 1));
     let exponent = (bits >> mantissa_bits & ((1 << exponent_bits) - 1)) as i32;
-    let sign = if bits >> (exponent_bits + mantissa_bits) & 1 != 0 {
-        -1.0
-    } else {
-        1.0
-    };
+    let sign = if bits >> (exponent_bits + mantissa_bits) & 1 != 0 { -1.0 } else { 1.0 };
     let unit = f64::from(1 << mantissa_bits);
     if exponent == (1 << exponent_bits) - 1 {
-        if mantissa == 0.0 {
-            sign * f64::INFINITY
-        } else {
-            f64::NAN
-        }
+        if mantissa == 0.0 { sign * f64::INFINITY } else { f64::NAN }
     } else if exponent == 0 {
         sign * mantissa / unit * 2f64.powi(1 - bias)
     } else {
@@ -78,10 +63,7 @@ mod tests {
     #[test]
     fn decodes_known_patterns() {
         assert_eq!(decode(1.5f32.to_bits(), Dtype::F32), 1.5);
-        assert_eq!(
-            decode((-3.25e-40f32).to_bits(), Dtype::F32),
-            f64::from(-3.25e-40f32)
-        );
+        assert_eq!(decode((-3.25e-40f32).to_bits(), Dtype::F32), f64::from(-3.25e-40f32));
         assert_eq!(decode(0x3c00, Dtype::F16), 1.0);
         assert_eq!(decode(0x0001, Dtype::F16), 2f64.powi(-24));
         assert_eq!(decode(0xfc00, Dtype::F16), f64::NEG_INFINITY);
@@ -91,22 +73,9 @@ mod tests {
 
     #[test]
     fn orders_as_the_contract_says() {
-        let row = [
-            f32::NEG_INFINITY,
-            -0.0,
-            0.0,
-            f32::NAN,
-            f32::INFINITY,
-            -f32::NAN,
-        ];
+        let row = [f32::NEG_INFINITY, -0.0, 0.0, f32::NAN, f32::INFINITY, -f32::NAN];
         let bits: Vec<u32> = row.iter().map(|v| v.to_bits()).collect();
-        assert_eq!(
-            expected(&bits, Dtype::F32, 6, true).indices,
-            [3, 5, 4, 1, 2, 0]
-        );
-        assert_eq!(
-            expected(&bits, Dtype::F32, 6, false).indices,
-            [0, 1, 2, 4, 3, 5]
-        );
+        assert_eq!(expected(&bits, Dtype::F32, 6, true).indices, [3, 5, 4, 1, 2, 0]);
+        assert_eq!(expected(&bits, Dtype::F32, 6, false).indices, [0, 1, 2, 4, 3, 5]);
     }
 }

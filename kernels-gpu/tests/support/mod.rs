@@ -2,7 +2,9 @@
 use std::ffi::c_void;
 use std::ops::Range;
 
-use kernels_gpu::params::{Dtype, Flip, Join, MergeParams, QueueLayout, SelectParams, slots};
+use kernels_gpu::params::{
+    Dtype, Flip, Index, Join, MergeParams, QueueLayout, SelectParams, slots,
+};
 use kernels_gpu::testkit::{Case, expected};
 use kernels_gpu::variants::EMULATED;
 use simt::{Launch, Schedule};
@@ -15,6 +17,10 @@ pub struct Shape {
     pub pieces: u32,
     pub merge: Merge,
     pub slack: u32,
+    /// Rows of several lengths.
+    pub ragged: bool,
+    /// Indices of 64 bits.
+    pub wide: bool,
 }
 
 /// Who merges the pieces' candidates.
@@ -37,6 +43,8 @@ impl Default for Shape {
             pieces: 2,
             merge: Merge::AtOnce,
             slack: 300,
+            ragged: false,
+            wide: false,
         }
     }
 }
@@ -52,10 +60,8 @@ struct Input {
 impl Input {
     fn new(elements: &[u32], dtype: Dtype, lead: usize) -> Input {
         let (size, lead_bytes) = (dtype.bytes(), lead % (16 / dtype.bytes()) * dtype.bytes());
-        let bytes: Vec<u8> = elements
-            .iter()
-            .flat_map(|e| e.to_le_bytes()[..size].to_vec())
-            .collect();
+        let bytes: Vec<u8> =
+            elements.iter().flat_map(|e| e.to_le_bytes()[..size].to_vec()).collect();
         let mut padded = vec![0xff; lead_bytes];
         padded.extend(&bytes);
         padded.resize(padded.len().next_multiple_of(16), 0xff);
@@ -63,18 +69,11 @@ impl Input {
             .chunks_exact(16)
             .map(|c| u128::from_le_bytes(c.try_into().expect("16 bytes")))
             .collect();
-        Input {
-            storage,
-            lead_bytes,
-            bytes: bytes.len(),
-        }
+        Input { storage, lead_bytes, bytes: bytes.len() }
     }
 
     fn start(&self) -> *const u8 {
-        self.storage
-            .as_ptr()
-            .cast::<u8>()
-            .wrapping_add(self.lead_bytes)
+        self.storage.as_ptr().cast::<u8>().wrapping_add(self.lead_bytes)
     }
 
     fn range(&self) -> Range<usize> {
@@ -86,156 +85,183 @@ fn range_of<T>(v: &[T]) -> Range<usize> {
     v.as_ptr().addr()..v.as_ptr().addr() + size_of_val(v)
 }
 
-/// Launches the kernel of this name in the emulator.
-fn run(name: &str, launch: &Launch, args: &[*const c_void]) {
-    let kernel = EMULATED
-        .iter()
-        .find(|k| k.name == name)
-        .unwrap_or_else(|| panic!("no {name}"));
-    assert!(
-        launch.block <= kernel.max_threads,
-        "{name}: {} threads",
-        launch.block
-    );
-    assert_eq!(args.len(), kernel.parameter_bytes.len());
-    // SAFETY: the arguments are of the kernel's types, and the launch keeps its contract.
-    let result = simt::launch(launch, || unsafe { (kernel.call)(args) });
-    if let Err(fault) = result {
-        panic!("{name}: {fault}");
+/// Runs the kernels on the case and asserts the reference's answer, bit for bit.
+pub fn check(case: &Case, shape: &Shape, schedule: Schedule) {
+    let bench = Bench::new(case, shape, schedule);
+    bench.select();
+    assert!(bench.tickets.iter().all(|&ticket| ticket == 0), "tickets start anew");
+    if shape.pieces > 1 && shape.merge != Merge::LastBlock {
+        bench.merge();
+    }
+    bench.assert_right();
+}
+
+/// A case's buffers: those between input and answer are poisoned but for the tickets, and so is
+/// the answer.
+struct Bench<'a> {
+    case: &'a Case,
+    shape: &'a Shape,
+    schedule: Schedule,
+    elements: Vec<u32>,
+    input: Input,
+    lengths: Vec<u32>,
+    candidates: Vec<u64>,
+    counts: Vec<u32>,
+    tickets: Vec<u32>,
+    values: Vec<u8>,
+    /// Room for either type of indices.
+    indices: Vec<u64>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(case: &'a Case, shape: &'a Shape, schedule: Schedule) -> Self {
+        let Case { dtype, rows, n, k, .. } = *case;
+        let elements = case.elements();
+        let lists = rows * shape.pieces as usize;
+        // From nothing to everything, and around k.
+        let length = |row: usize| [0, n, k.saturating_sub(1), k, n / 2][row % 5] as u32;
+        Bench {
+            case,
+            shape,
+            schedule,
+            input: Input::new(&elements, dtype, case.lead),
+            elements,
+            lengths: (0..rows).map(length).collect(),
+            candidates: vec![0xa5a5_a5a5_a5a5_a5a5; lists * slots(k as u32) as usize],
+            counts: vec![0xa5a5_a5a5; lists],
+            tickets: vec![0; rows],
+            values: vec![0xa5; rows * k * dtype.bytes()],
+            indices: vec![0xa5a5_a5a5_a5a5_a5a5; rows * k],
+        }
+    }
+
+    fn flip(&self) -> Flip {
+        if self.case.largest { Flip::LARGEST } else { Flip::SMALLEST }
+    }
+
+    fn index(&self) -> Index {
+        if self.shape.wide { Index::I64 } else { Index::U32 }
+    }
+
+    fn select(&self) {
+        let Case { dtype, rows, n, k, .. } = *self.case;
+        let vectors = (n as u32 / dtype.per_vector()).max(1);
+        let layout = QueueLayout::new(k as u32, self.shape.slack);
+        let last_block = self.shape.merge == Merge::LastBlock;
+        let params = SelectParams {
+            row_stride: n as u64,
+            n: n as u32,
+            k: k as u32,
+            pieces: self.shape.pieces,
+            piece_vectors: vectors.div_ceil(self.shape.pieces),
+            capacity: layout.capacity,
+            flip: self.flip(),
+            slots: slots(k as u32),
+            join: if last_block { Join::LastBlock } else { Join::Later },
+            index: self.index(),
+            reserved: 0,
+        };
+        let lengths = if self.shape.ragged { self.lengths.as_ptr() } else { std::ptr::null() };
+        self.run(
+            &format!("select_{}_u{}", dtype.name(), self.shape.depth),
+            rows as u32 * self.shape.pieces,
+            layout,
+            &[
+                pointer(&self.input.start()),
+                pointer(&lengths),
+                pointer(&self.candidates.as_ptr()),
+                pointer(&self.counts.as_ptr()),
+                pointer(&self.tickets.as_ptr()),
+                pointer(&self.values.as_ptr()),
+                pointer(&self.indices.as_ptr()),
+                pointer(&params),
+            ],
+        );
+    }
+
+    fn merge(&self) {
+        let Case { dtype, rows, n, k, .. } = *self.case;
+        let all = self.shape.pieces * slots(k as u32);
+        let at_once = self.shape.merge == Merge::AtOnce;
+        let layout = QueueLayout::new(k as u32, if at_once { all } else { self.shape.slack });
+        let params = MergeParams {
+            row_stride: n as u64,
+            pieces: self.shape.pieces,
+            slots: slots(k as u32),
+            k: k as u32,
+            capacity: layout.capacity,
+            flip: self.flip(),
+            index: self.index(),
+        };
+        let variant = if at_once { "default" } else { "tiles" };
+        self.run(
+            &format!("merge_{variant}_{}", dtype.name()),
+            rows as u32,
+            layout,
+            &[
+                pointer(&self.input.start()),
+                pointer(&self.candidates.as_ptr()),
+                pointer(&self.counts.as_ptr()),
+                pointer(&self.values.as_ptr()),
+                pointer(&self.indices.as_ptr()),
+                pointer(&params),
+            ],
+        );
+    }
+
+    /// Launches the kernel of this name in the emulator.
+    fn run(&self, name: &str, grid: u32, layout: QueueLayout, args: &[*const c_void]) {
+        let kernel = EMULATED.iter().find(|k| k.name == name).expect("a kernel of this name");
+        let launch = Launch::new(grid, self.shape.warps * 32, layout.bytes())
+            .schedule(self.schedule)
+            .allocations(vec![
+                self.input.range(),
+                range_of(&self.lengths),
+                range_of(&self.candidates),
+                range_of(&self.counts),
+                range_of(&self.tickets),
+                range_of(&self.values),
+                range_of(&self.indices),
+            ]);
+        assert!(launch.block <= kernel.max_threads, "{name}: {} threads", launch.block);
+        assert_eq!(args.len(), kernel.parameter_bytes.len());
+        // SAFETY: the arguments are of the kernel's types, and the launch keeps its contract.
+        let result = simt::launch(&launch, || unsafe { (kernel.call)(args) });
+        if let Err(fault) = result {
+            panic!("{name}: {fault}");
+        }
+    }
+
+    fn assert_right(&self) {
+        let Case { dtype, rows, n, k, largest, .. } = *self.case;
+        let none = if self.shape.wide { u64::MAX } else { u64::from(u32::MAX) };
+        let sign = if largest { 1 << (8 * dtype.bytes() - 1) } else { 0 };
+        let filler = dtype.infinity() >> (32 - 8 * dtype.bytes()) | sign;
+        for row in 0..rows {
+            let length = if self.shape.ragged { self.lengths[row] as usize } else { n };
+            let right = expected(&self.elements[row * n..][..length], dtype, k, largest);
+            let mut indices: Vec<u64> = right.indices.iter().map(|&i| u64::from(i)).collect();
+            let mut values = right.values;
+            indices.resize(k, none);
+            values.resize(k, filler);
+            let places = row * k..(row + 1) * k;
+            let got: Vec<u64> = places.clone().map(|at| self.got_index(at)).collect();
+            assert_eq!(got, indices, "indices of row {row}: {:?} {:?}", self.case, self.shape);
+            let got: Vec<u32> = places.map(|at| element(&self.values, dtype, at)).collect();
+            assert_eq!(got, values, "values of row {row}: {:?} {:?}", self.case, self.shape);
+        }
+    }
+
+    fn got_index(&self, at: usize) -> u64 {
+        match self.index() {
+            Index::I64 => self.indices[at],
+            Index::U32 => self.indices[at / 2] >> (32 * (at % 2)) & 0xffff_ffff,
+        }
     }
 }
 
 fn pointer<T>(value: &T) -> *const c_void {
     std::ptr::from_ref(value).cast()
-}
-
-/// The buffers between input and answer, poisoned but for the tickets.
-struct Between {
-    candidates: Vec<u64>,
-    counts: Vec<u32>,
-    tickets: Vec<u32>,
-}
-
-/// Runs the kernels on the case and asserts the reference's answer, bit for bit.
-pub fn check(case: &Case, shape: &Shape, schedule: Schedule) {
-    let Case {
-        dtype,
-        rows,
-        n,
-        k,
-        largest,
-        ..
-    } = *case;
-    let elements = case.elements();
-    let input = Input::new(&elements, dtype, case.lead);
-    let lists = rows * shape.pieces as usize;
-    let between = Between {
-        candidates: vec![0xa5a5_a5a5_a5a5_a5a5; lists * slots(k as u32) as usize],
-        counts: vec![0xa5a5_a5a5; lists],
-        tickets: vec![0; rows],
-    };
-    let values = vec![0xa5u8; rows * k * dtype.bytes()];
-    let indices = vec![0xa5a5_a5a5u32; rows * k];
-    let allocations = vec![
-        input.range(),
-        range_of(&between.candidates),
-        range_of(&between.counts),
-        range_of(&between.tickets),
-        range_of(&values),
-        range_of(&indices),
-    ];
-    let flip = if largest {
-        Flip::LARGEST
-    } else {
-        Flip::SMALLEST
-    };
-    let vectors = (n as u32 / dtype.per_vector()).max(1);
-    let layout = QueueLayout::new(k as u32, shape.slack);
-    let select = SelectParams {
-        row_stride: n as u64,
-        n: n as u32,
-        k: k as u32,
-        pieces: shape.pieces,
-        piece_vectors: vectors.div_ceil(shape.pieces),
-        capacity: layout.capacity,
-        flip,
-        slots: slots(k as u32),
-        join: if shape.merge == Merge::LastBlock {
-            Join::LastBlock
-        } else {
-            Join::Later
-        },
-    };
-    let (x, candidates, counts, tickets) = (
-        input.start(),
-        between.candidates.as_ptr(),
-        between.counts.as_ptr(),
-        between.tickets.as_ptr(),
-    );
-    let (values_at, indices_at) = (values.as_ptr(), indices.as_ptr());
-    let launch = |grid, layout: QueueLayout| {
-        Launch::new(grid, shape.warps * 32, layout.bytes())
-            .schedule(schedule)
-            .allocations(allocations.clone())
-    };
-    run(
-        &format!("select_{}_u{}", dtype.name(), shape.depth),
-        &launch(rows as u32 * shape.pieces, layout),
-        &[
-            pointer(&x),
-            pointer(&candidates),
-            pointer(&counts),
-            pointer(&tickets),
-            pointer(&values_at),
-            pointer(&indices_at),
-            pointer(&select),
-        ],
-    );
-    assert!(
-        between.tickets.iter().all(|&ticket| ticket == 0),
-        "tickets start anew"
-    );
-
-    if shape.pieces > 1 && shape.merge != Merge::LastBlock {
-        let all = shape.pieces * slots(k as u32);
-        let at_once = shape.merge == Merge::AtOnce;
-        let layout = QueueLayout::new(k as u32, if at_once { all } else { shape.slack });
-        let merge = MergeParams {
-            row_stride: n as u64,
-            pieces: shape.pieces,
-            slots: slots(k as u32),
-            k: k as u32,
-            capacity: layout.capacity,
-            flip,
-            reserved: 0,
-        };
-        let variant = if at_once { "default" } else { "tiles" };
-        run(
-            &format!("merge_{variant}_{}", dtype.name()),
-            &launch(rows as u32, layout),
-            &[
-                pointer(&x),
-                pointer(&candidates),
-                pointer(&counts),
-                pointer(&values_at),
-                pointer(&indices_at),
-                pointer(&merge),
-            ],
-        );
-    }
-
-    for row in 0..rows {
-        let right = expected(&elements[row * n..][..n], dtype, k, largest);
-        let got = &indices[row * k..][..k];
-        assert_eq!(
-            got, right.indices,
-            "indices of row {row}: {case:?} {shape:?}"
-        );
-        let got: Vec<u32> = (row * k..(row + 1) * k)
-            .map(|i| element(&values, dtype, i))
-            .collect();
-        assert_eq!(got, right.values, "values of row {row}: {case:?} {shape:?}");
-    }
 }
 
 fn element(bytes: &[u8], dtype: Dtype, i: usize) -> u32 {

@@ -12,6 +12,9 @@ const VARIANTS: &str = "kernels-gpu/src/variants.rs";
 const ASSEMBLY_FILES: &[&str] = &[
     "crates/cuda_std/src/nvptx.rs",
     "crates/cuda_std/src/kernel.rs",
+    // One directive to the host's assembler, `.hidden`, which Rust has no attribute for: the
+    // functions made for cust must not answer other shared objects in place of the driver's.
+    "crates/cuda_loader/src/cust/forward.rs",
 ];
 
 const TARGET_ARCH_PLACES: &[&str] = &[
@@ -25,10 +28,7 @@ const TARGET_ARCH_PLACES: &[&str] = &[
 const ENVIRONMENT_FILES: &[(&str, &str)] = &[
     ("host/src", "host/src/settings.rs"),
     ("crates/simt/src", "crates/simt/src/launch.rs"),
-    (
-        "crates/cuda_emulator/src",
-        "crates/cuda_emulator/src/lib.rs",
-    ),
+    ("crates/cuda_emulator/src", "crates/cuda_emulator/src/lib.rs"),
     ("crates/cuda_loader/src", ""),
     ("crates/cuda_std/src", ""),
     ("kernels-gpu/src", ""),
@@ -48,7 +48,7 @@ const HEADINGS: &[&str] = &[
     "# Source",
 ];
 
-/// Assembly stands in the device library alone.
+/// Assembly stands in the device library alone, but for a directive of the host's assembler.
 pub fn assembly(tree: &Tree, faults: &mut Faults) {
     let allowed = |file: &&File| ASSEMBLY_FILES.contains(&&*file.path);
     for file in tree.rust_but_fixtures().filter(|file| !allowed(file)) {
@@ -76,9 +76,7 @@ pub fn target_arch(tree: &Tree, faults: &mut Faults) {
 /// Variables are read in one file of a crate, so that their effects can be told from it.
 pub fn environment(tree: &Tree, faults: &mut Faults) {
     for file in tree.rust() {
-        let of_crate = ENVIRONMENT_FILES
-            .iter()
-            .find(|(folder, _)| file.is_in(folder));
+        let of_crate = ENVIRONMENT_FILES.iter().find(|(folder, _)| file.is_in(folder));
         if of_crate.is_none_or(|(_, reader)| file.path == *reader) {
             continue;
         }
@@ -104,9 +102,7 @@ pub fn imports(tree: &Tree, faults: &mut Faults) {
             let is_in = |module: &[String]| path.starts_with(module);
             let testkit = own[0] == "testkit";
             let above = is_in(&["variants".to_string()])
-                || kernels
-                    .iter()
-                    .any(|kernel| is_in(kernel) && !own.starts_with(kernel))
+                || kernels.iter().any(|kernel| is_in(kernel) && !own.starts_with(kernel))
                 || testkit && is_in(&["prim".to_string()])
                 || own == ["params"] && !is_in(&own)
                 || own == ["order"] && !is_in(&own) && !is_in(&["params".to_string()]);
@@ -130,10 +126,7 @@ pub fn kernel_headings(tree: &Tree, faults: &mut Faults) {
         });
         let mut headings = docs.peekable();
         for expected in HEADINGS {
-            if headings
-                .next_if(|(_, heading)| heading == expected)
-                .is_none()
-            {
+            if headings.next_if(|(_, heading)| heading == expected).is_none() {
                 let line = headings.peek().map_or(1, |(number, _)| *number);
                 let fault = format!("`{expected}` is missing, or not in its place");
                 faults.push((file.path.clone(), line, fault));
@@ -263,10 +256,7 @@ mod tests {
     fn found_with(path: &str, lines: &str) -> Vec<String> {
         let (one, two) = (kernel(""), kernel(""));
         let mut files = vec![(VARIANTS, TABLE), (path, lines)];
-        let rest = [
-            ("kernels-gpu/src/one.rs", &*one),
-            ("kernels-gpu/src/two/mod.rs", &*two),
-        ];
+        let rest = [("kernels-gpu/src/one.rs", &*one), ("kernels-gpu/src/two/mod.rs", &*two)];
         files.extend(rest.into_iter().filter(|(other, _)| *other != path));
         found(&files)
     }
@@ -289,28 +279,16 @@ mod tests {
         let one = "kernels-gpu/src/one.rs";
         assert_eq!(upwards(one, "use crate::two::d;"), ["imports:12"]);
         assert_eq!(upwards(one, "use super::two;"), ["imports:12"]);
-        assert_eq!(
-            upwards(one, "use crate::variants::KERNELS;"),
-            ["imports:12"]
-        );
+        assert_eq!(upwards(one, "use crate::variants::KERNELS;"), ["imports:12"]);
         assert!(upwards(one, "use crate::prim::queue;\nuse crate::one::own;").is_empty());
         let prim = "kernels-gpu/src/prim/queue.rs";
         assert_eq!(upwards(prim, "use crate::{order, one::a};"), ["imports:12"]);
         assert_eq!(upwards(prim, "use super::super::two;"), ["imports:12"]);
         assert!(upwards(prim, "use super::element;").is_empty());
-        assert_eq!(
-            upwards("kernels-gpu/src/params.rs", "use crate::order;"),
-            ["imports:12"]
-        );
-        assert_eq!(
-            upwards("kernels-gpu/src/order.rs", "use crate::prim;"),
-            ["imports:12"]
-        );
+        assert_eq!(upwards("kernels-gpu/src/params.rs", "use crate::order;"), ["imports:12"]);
+        assert_eq!(upwards("kernels-gpu/src/order.rs", "use crate::prim;"), ["imports:12"]);
         assert!(upwards("kernels-gpu/src/order.rs", "use crate::params::A;").is_empty());
-        assert_eq!(
-            upwards("kernels-gpu/src/testkit/a.rs", "use crate::prim;"),
-            ["imports:12"]
-        );
+        assert_eq!(upwards("kernels-gpu/src/testkit/a.rs", "use crate::prim;"), ["imports:12"]);
         assert!(upwards("kernels-gpu/src/lib.rs", "use crate::one;").is_empty());
     }
 
@@ -319,10 +297,8 @@ mod tests {
         let path = "kernels-gpu/src/two/mod.rs";
         let missing = kernel("").replace("//! # Cost\n", "");
         assert_eq!(found_with(path, &missing), ["kernel-headings:9"]);
-        let misplaced = kernel("")
-            .replace("Idea", "?")
-            .replace("Cost", "Idea")
-            .replace('?', "Cost");
+        let misplaced =
+            kernel("").replace("Idea", "?").replace("Cost", "Idea").replace('?', "Cost");
         assert_eq!(found_with(path, &misplaced), ["kernel-headings:2"]);
         assert_eq!(found_with(path, "//! No heading.\n"), ["kernel-headings:1"]);
     }
@@ -334,10 +310,7 @@ mod tests {
         assert!(found(&[("crates/cuda_std/src/nvptx.rs", assembly)]).is_empty());
         assert!(found(&[("crates/x/tests/fixtures/a.rs", assembly)]).is_empty());
         let arch = "//! A.\n#[cfg(all(a, not(target_arch = \"nvptx64\")))]\nfn a() {}\n";
-        assert_eq!(
-            found(&[("kernels-gpu/src/prim/a.rs", arch)]),
-            ["target-arch:2"]
-        );
+        assert_eq!(found(&[("kernels-gpu/src/prim/a.rs", arch)]), ["target-arch:2"]);
         assert!(found(&[("kernels-gpu/src/lib.rs", arch)]).is_empty());
     }
 
@@ -345,10 +318,7 @@ mod tests {
     fn readers_of_the_environment_are_found() {
         let reader = "//! A.\nuse std::env;\n";
         assert_eq!(found(&[("host/src/plan.rs", reader)]), ["environment:2"]);
-        assert_eq!(
-            found(&[("crates/simt/src/a.rs", reader)]),
-            ["environment:2"]
-        );
+        assert_eq!(found(&[("crates/simt/src/a.rs", reader)]), ["environment:2"]);
         assert!(found(&[("host/src/settings.rs", reader)]).is_empty());
         assert!(found(&[("host/tests/gpu.rs", reader)]).is_empty());
     }

@@ -170,13 +170,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Finding {
-            path,
-            line,
-            rule,
-            fault,
-            remedy,
-        } = self;
+        let Finding { path, line, rule, fault, remedy } = self;
         write!(f, "{path}:{line}: {rule}: {fault}; {remedy}")
     }
 }
@@ -218,9 +212,7 @@ mod tests {
     /// `rule:line` of each finding in a tree of these files.
     pub(super) fn found(files: &[(&str, &str)]) -> Vec<String> {
         let files = files.iter().map(|(path, text)| File::new(path, text));
-        let tree = Tree {
-            files: files.collect(),
-        };
+        let tree = Tree { files: files.collect() };
         let findings = check_tree(&tree);
         let place = |finding: &Finding| format!("{}:{}", finding.rule, finding.line);
         findings.iter().map(place).collect()

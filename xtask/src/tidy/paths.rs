@@ -10,10 +10,7 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// No file names a place of somebody's machine.
 pub fn machine_paths(tree: &Tree, faults: &mut Faults) {
-    let paths: Vec<_> = MACHINE_FOLDERS
-        .iter()
-        .map(|folder| format!("/{folder}/"))
-        .collect();
+    let paths: Vec<_> = MACHINE_FOLDERS.iter().map(|folder| format!("/{folder}/")).collect();
     for file in &tree.files {
         for (number, line) in numbered(&file.lines) {
             for path in paths.iter().filter(|path| begins_in(line, path)) {
@@ -38,9 +35,7 @@ pub fn registries(tree: &Tree, faults: &mut Faults) {
         let (is_lock, is_toml) = (file.path.ends_with(".lock"), file.path.ends_with(".toml"));
         for (number, line) in numbered(&file.lines).filter(|_| is_lock || is_toml) {
             let line = line.trim();
-            let source = line
-                .strip_prefix("source = \"")
-                .map(|rest| rest.trim_end_matches('"'));
+            let source = line.strip_prefix("source = \"").map(|rest| rest.trim_end_matches('"'));
             let foreign = is_lock && source.is_some_and(|source| source != REGISTRY);
             let settings = ["[source.", "[registries", "[registry", "replace-with"];
             let set = settings.iter().any(|start| line.starts_with(start));
@@ -58,11 +53,7 @@ pub fn links(tree: &Tree, faults: &mut Faults) {
     for file in &tree.files {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let is_document = file.path.ends_with(".md");
-        let lines = if is_document {
-            &file.lines
-        } else {
-            &file.comments
-        };
+        let lines = if is_document { &file.lines } else { &file.comments };
         let mut in_code = false;
         for (number, line) in numbered(lines) {
             in_code ^= is_document && line.trim_start().starts_with("```");
@@ -82,10 +73,7 @@ pub fn links(tree: &Tree, faults: &mut Faults) {
 
 /// The relative targets of a line's links, without their anchors.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
-    let inline = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
+    let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let reference = line.split_once("]: ").filter(|_| line.starts_with('['));
     inline
         .chain(reference.map(|(_, target)| target))
@@ -98,13 +86,8 @@ fn targets(line: &str) -> impl Iterator<Item = &str> {
 /// The documents that a line names between backticks.
 fn documents(line: &str) -> impl Iterator<Item = &str> {
     let quoted = line.split('`').skip(1).step_by(2);
-    let is_path = |word: &&str| {
-        word.chars()
-            .all(|c| c.is_alphanumeric() || "/._-".contains(c))
-    };
-    quoted
-        .filter(is_path)
-        .filter(|word| word.ends_with(".md") || word.starts_with("docs/"))
+    let is_path = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+    quoted.filter(is_path).filter(|word| word.ends_with(".md") || word.starts_with("docs/"))
 }
 
 /// A path as seen from a folder, without `.` and `..`.
@@ -151,20 +134,11 @@ mod tests {
     fn broken_links_are_found() {
         let there = ("docs/a.md", "# A\n");
         let found_in = |path: &'static str, text: &str| found(&[there, (path, text)]);
-        assert_eq!(
-            found_in("README.md", "See [b](docs/b.md#c).\n"),
-            ["broken-link:1"]
-        );
+        assert_eq!(found_in("README.md", "See [b](docs/b.md#c).\n"), ["broken-link:1"]);
         assert_eq!(found_in("README.md", "[b]: docs/b.md\n"), ["broken-link:1"]);
-        assert_eq!(
-            found_in("README.md", "See `docs/b.md`.\n"),
-            ["broken-link:1"]
-        );
+        assert_eq!(found_in("README.md", "See `docs/b.md`.\n"), ["broken-link:1"]);
         assert_eq!(found_in("docs/c.md", "[a](docs/a.md)\n"), ["broken-link:1"]);
-        assert_eq!(
-            found_in("a.rs", "//! See `docs/b.md`.\n"),
-            ["broken-link:1"]
-        );
+        assert_eq!(found_in("a.rs", "//! See `docs/b.md`.\n"), ["broken-link:1"]);
         let fine = "[a](docs/a.md), [d](docs), [u](https://a.b/c), [h](#h), `docs/a.md`\n\
                     ```\n[x](y)\n```\n";
         assert!(found_in("README.md", fine).is_empty());

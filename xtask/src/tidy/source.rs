@@ -25,11 +25,8 @@ impl File {
     /// A file with this text.
     pub fn new(path: &str, text: &str) -> File {
         let split = |text: &str| text.lines().map(str::to_string).collect();
-        let (code, comments) = if path.ends_with(".rs") {
-            code_and_comments(text)
-        } else {
-            Default::default()
-        };
+        let (code, comments) =
+            if path.ends_with(".rs") { code_and_comments(text) } else { Default::default() };
         File {
             path: path.to_string(),
             lines: split(text),
@@ -45,9 +42,7 @@ impl File {
 
     /// Whether it lies in this folder, or is it.
     pub fn is_in(&self, folder: &str) -> bool {
-        self.path
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -150,10 +145,7 @@ fn step_in_code(rest: &str, before: Option<char>) -> (Place, usize) {
         return (Place::Code, char_length(rest));
     }
     let in_word = before.is_some_and(|char| char.is_alphanumeric() || char == '_');
-    let raw = rest
-        .strip_prefix("br")
-        .or(rest.strip_prefix("cr"))
-        .or(rest.strip_prefix('r'));
+    let raw = rest.strip_prefix("br").or(rest.strip_prefix("cr")).or(rest.strip_prefix('r'));
     if let Some(after) = raw.filter(|_| !in_word) {
         let hashes = after.len() - after.trim_start_matches('#').len();
         if after[hashes..].starts_with('"') {

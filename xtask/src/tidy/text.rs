@@ -37,11 +37,7 @@ pub fn line_length(tree: &Tree, faults: &mut Faults) {
 /// A Rust file begins with what it is for.
 pub fn module_docs(tree: &Tree, faults: &mut Faults) {
     for file in tree.rust() {
-        if !file
-            .lines
-            .first()
-            .is_some_and(|line| line.starts_with("//! "))
-        {
+        if !file.lines.first().is_some_and(|line| line.starts_with("//! ")) {
             let fault = "it does not say what it is for".to_string();
             faults.push((file.path.clone(), 1, fault));
         }
@@ -51,12 +47,7 @@ pub fn module_docs(tree: &Tree, faults: &mut Faults) {
 /// Nothing is left for later.
 pub fn leftovers(tree: &Tree, faults: &mut Faults) {
     for file in tree.rust() {
-        in_lines(
-            file,
-            &file.code,
-            &["todo!(", "unimplemented!(", "dbg!("],
-            faults,
-        );
+        in_lines(file, &file.code, &["todo!(", "unimplemented!(", "dbg!("], faults);
         in_lines(file, &file.comments, &["FIXME", "XXX", "TODO"], faults);
     }
 }
@@ -145,10 +136,7 @@ mod tests {
     fn long_files_and_wide_lines_are_found() {
         assert_eq!(found_in(&"a();\n".repeat(799)), ["file-length:801"]);
         assert!(found_in(&"a();\n".repeat(798)).is_empty());
-        assert_eq!(
-            found_in(&format!("// {}", "é".repeat(98))),
-            ["line-length:2"]
-        );
+        assert_eq!(found_in(&format!("// {}", "é".repeat(98))), ["line-length:2"]);
         assert!(found_in(&format!("// {}", "é".repeat(97))).is_empty());
     }
 
@@ -161,13 +149,7 @@ mod tests {
 
     #[test]
     fn leftovers_are_found() {
-        for line in [
-            "todo!()",
-            "unimplemented!(\"a\")",
-            "dbg!(a)",
-            "a(); // FIXME",
-            "/* XXX */",
-        ] {
+        for line in ["todo!()", "unimplemented!(\"a\")", "dbg!(a)", "a(); // FIXME", "/* XXX */"] {
             assert_eq!(found_in(line), ["leftover:2"], "{line}");
         }
         assert!(found_in("let a = \"todo!() FIXME\"; // never dbg!() this").is_empty());
@@ -175,19 +157,13 @@ mod tests {
 
     #[test]
     fn ignored_tests_are_found() {
-        assert_eq!(
-            found_in("#[ignore = \"slow\"]\nfn a() {}"),
-            ["ignored-test:2"]
-        );
+        assert_eq!(found_in("#[ignore = \"slow\"]\nfn a() {}"), ["ignored-test:2"]);
     }
 
     #[test]
     fn unsafe_blocks_need_safety() {
         assert_eq!(found_in("let a = unsafe { b() };"), ["safety:2"]);
-        assert_eq!(
-            found_in("// SAFETY: c.\na;\nb;\nc;\nd;\nunsafe { b() }"),
-            ["safety:7"]
-        );
+        assert_eq!(found_in("// SAFETY: c.\na;\nb;\nc;\nd;\nunsafe { b() }"), ["safety:7"]);
         let long = "// SAFETY: a\n// b\n// c\n// d\nlet e =\n    f(unsafe { b() });";
         assert!(found_in(long).is_empty());
         assert!(found_in("unsafe fn b() {} // an `unsafe {` in words").is_empty());

@@ -8,9 +8,7 @@ use cuda_builder::{Arch, BuildError, Built, CudaBuilder, Policy};
 
 /// A fresh folder for one test.
 pub fn scratch(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("scratch")
-        .join(test);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch").join(test);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("the target folder is writable");
     folder
@@ -47,11 +45,7 @@ pub fn build(builder: &CudaBuilder) -> Option<Result<Built, BuildError>> {
 
 /// The text of one generation's PTX.
 pub fn text(built: &Built, arch: Arch) -> String {
-    let (_, path) = built
-        .ptx
-        .iter()
-        .find(|file| file.0 == arch)
-        .expect("it was asked for");
+    let (_, path) = built.ptx.iter().find(|file| file.0 == arch).expect("it was asked for");
     fs::read_to_string(path).expect("the builder wrote it")
 }
 

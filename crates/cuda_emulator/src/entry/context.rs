@@ -12,33 +12,21 @@ use crate::state::{self, Outcome, State, with_contexts};
 /// Checks that a handle is the live context's, or null where `null` allows it.
 fn check_context(state: &State, context: usize, null: bool) -> Outcome {
     let fine = state.primary.handle == Some(context) || null && context == 0;
-    if fine {
-        Ok(())
-    } else {
-        Err(code::INVALID_CONTEXT)
-    }
+    if fine { Ok(()) } else { Err(code::INVALID_CONTEXT) }
 }
 
 /// Ends the context once the work under way is done.
 fn reset() {
-    let _idle = state::running()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _idle = state::running().write().unwrap_or_else(PoisonError::into_inner);
     state::lock().reset_context();
 }
 
 /// Gives one retain back; the last one ends the context, once the work under way is done.
 fn release() -> Outcome {
     // Both locks are held throughout, so that nobody retains what is about to end.
-    let _idle = state::running()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _idle = state::running().write().unwrap_or_else(PoisonError::into_inner);
     let mut state = state::lock();
-    let retained = state
-        .primary
-        .retained
-        .checked_sub(1)
-        .ok_or(code::INVALID_CONTEXT)?;
+    let retained = state.primary.retained.checked_sub(1).ok_or(code::INVALID_CONTEXT)?;
     state.primary.retained = retained;
     if retained == 0 {
         state.reset_context();

@@ -25,12 +25,7 @@ fn copy_on(stream: usize, to: Place, from: Place, bytes: usize) -> Outcome {
 fn fill<const N: usize>(to: usize, value: [u8; N], count: usize) -> Work {
     let mut padded = [0; 4];
     padded[..N].copy_from_slice(&value);
-    Work::Fill {
-        to,
-        value: padded,
-        width: N,
-        count,
-    }
+    Work::Fill { to, value: padded, width: N, count }
 }
 
 /// Fills now.

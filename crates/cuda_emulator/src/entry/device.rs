@@ -11,11 +11,7 @@ use crate::state::{self, Outcome};
 /// Checks that the driver was started and the device is number 0, the only one.
 pub(super) fn check_device(number: i32) -> Outcome {
     drop(state::started()?);
-    if number == 0 {
-        Ok(())
-    } else {
-        Err(code::INVALID_DEVICE)
-    }
+    if number == 0 { Ok(()) } else { Err(code::INVALID_DEVICE) }
 }
 
 entry_points! {

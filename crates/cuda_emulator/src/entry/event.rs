@@ -32,10 +32,7 @@ fn wait(event: usize) -> Outcome {
         return state::enter_outside_capture().map(drop);
     };
     // Once the capture is over, its events are of no use until they are recorded again.
-    let capture = state
-        .captures
-        .get_mut(capture)
-        .map_err(|_| code::INVALID_VALUE)?;
+    let capture = state.captures.get_mut(capture).map_err(|_| code::INVALID_VALUE)?;
     capture.valid = false;
     Err(code::CAPTURED_EVENT)
 }

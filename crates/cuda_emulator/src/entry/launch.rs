@@ -43,14 +43,8 @@ const CLUSTER_DIMENSION: u32 = 4;
 
 /// Checks a launch as the driver does, before it looks at the arguments.
 fn check_shape(function: &Function, shape: Shape) -> Outcome {
-    let Shape {
-        grid,
-        block,
-        shared_bytes,
-    } = shape;
-    let threads = block
-        .iter()
-        .try_fold(1u32, |product, &side| product.checked_mul(side));
+    let Shape { grid, block, shared_bytes } = shape;
+    let threads = block.iter().try_fold(1u32, |product, &side| product.checked_mul(side));
     let threads = threads.filter(|&threads| (1..=MAX_THREADS).contains(&threads));
     let threads = threads.ok_or(code::INVALID_VALUE)?;
     if grid.contains(&0) || shared_bytes > SHARED_OPT_IN {
@@ -88,16 +82,7 @@ unsafe fn launch(
     // SAFETY: the caller's duty.
     let arguments = unsafe { copy_arguments(kernel.parameter_bytes, arguments) }?;
     let (grid, block, shared_bytes) = (shape.grid[0], shape.block[0], shape.shared_bytes);
-    submit(
-        stream,
-        Work::Launch(KernelLaunch {
-            kernel,
-            grid,
-            block,
-            shared_bytes,
-            arguments,
-        }),
-    )
+    submit(stream, Work::Launch(KernelLaunch { kernel, grid, block, shared_bytes, arguments }))
 }
 
 /// Copies arguments of these sizes.
@@ -191,7 +176,8 @@ entry_points! {
                 unsafe { slice::from_raw_parts(config.attributes, config.count as usize) };
         }
         check_attributes(attributes)?;
-        let cooperative = |attribute: &Attribute| attribute.id == COOPERATIVE && attribute.value[0] != 0;
+        let cooperative =
+            |attribute: &Attribute| attribute.id == COOPERATIVE && attribute.value[0] != 0;
         if attributes.iter().any(cooperative) {
             // SAFETY: the caller vouches for arguments and kernel.
             return unsafe { launch_cooperative(function, config.shape, config.stream, arguments) };

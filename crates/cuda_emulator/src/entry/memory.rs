@@ -12,19 +12,13 @@ use crate::work::capture_of;
 /// Allocates and gives the address. A call without a place for it allocates nothing.
 fn allocate(address: Out<'_, usize>, bytes: usize, kind: Kind) -> Outcome {
     let place = address.ok_or(code::INVALID_VALUE)?;
-    place.write(
-        state::enter_outside_capture()?
-            .memory
-            .allocate(bytes, kind)?,
-    );
+    place.write(state::enter_outside_capture()?.memory.allocate(bytes, kind)?);
     Ok(())
 }
 
 /// Frees once the work under way is done.
 fn free(address: usize, kind: Kind) -> Outcome {
-    let _idle = state::running()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _idle = state::running().write().unwrap_or_else(PoisonError::into_inner);
     state::enter_outside_capture()?.memory.free(address, kind)
 }
 

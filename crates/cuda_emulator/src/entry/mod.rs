@@ -86,8 +86,5 @@ pub(crate) fn lookup(name: &CStr) -> Option<NonNull<c_void>> {
         stream::find,
     ];
     let name = name.to_str().ok()?;
-    files
-        .iter()
-        .find_map(|find| find(name))
-        .and_then(NonNull::new)
+    files.iter().find_map(|find| find(name)).and_then(NonNull::new)
 }

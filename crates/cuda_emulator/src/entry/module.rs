@@ -61,10 +61,7 @@ unsafe fn write_log(text: &str, count: u32, options: *const u32, values: *const 
     }
     // SAFETY: the caller's duty, and it is not null.
     let buffer = unsafe { slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<u8>>(), room) };
-    for (to, byte) in buffer
-        .iter_mut()
-        .zip(text.bytes().take(room - 1).chain([0]))
-    {
+    for (to, byte) in buffer.iter_mut().zip(text.bytes().take(room - 1).chain([0])) {
         to.write(byte);
     }
 }

@@ -18,14 +18,7 @@ fn create(stream: Out<'_, usize>, flags: u32, priority: i32) -> Outcome {
         return Err(code::INVALID_VALUE);
     }
     let mut state = state::enter()?;
-    give(
-        stream,
-        state.streams.insert(Stream {
-            flags,
-            priority,
-            capture: None,
-        }),
-    )
+    give(stream, state.streams.insert(Stream { flags, priority, capture: None }))
 }
 
 /// Waits for a stream: all its work is done already, unless it only records.

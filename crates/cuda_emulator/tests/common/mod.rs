@@ -24,30 +24,10 @@ pub const PTX: &str = "
 
 /// The registry of the tests.
 pub static KERNELS: &[&[Kernel]] = &[&[
-    Kernel {
-        name: "add_u32",
-        max_threads: 256,
-        parameter_bytes: &[8, 4, 4],
-        call: add_u32,
-    },
-    Kernel {
-        name: "reverse_block",
-        max_threads: 1024,
-        parameter_bytes: &[8],
-        call: reverse,
-    },
-    Kernel {
-        name: "diverge",
-        max_threads: 1024,
-        parameter_bytes: &[],
-        call: diverge,
-    },
-    Kernel {
-        name: "undeclared",
-        max_threads: 1024,
-        parameter_bytes: &[],
-        call: diverge,
-    },
+    Kernel { name: "add_u32", max_threads: 256, parameter_bytes: &[8, 4, 4], call: add_u32 },
+    Kernel { name: "reverse_block", max_threads: 1024, parameter_bytes: &[8], call: reverse },
+    Kernel { name: "diverge", max_threads: 1024, parameter_bytes: &[], call: diverge },
+    Kernel { name: "undeclared", max_threads: 1024, parameter_bytes: &[], call: diverge },
 ]];
 
 /// The argument `index`, of type `T`.
@@ -117,10 +97,7 @@ impl Gpu {
         let context = api::primary_context_retain(device).expect("a context");
         // SAFETY: the context was retained just now.
         unsafe { api::ctx_set_current(context) }.expect("it is current");
-        Gpu {
-            context,
-            _turn: turn,
-        }
+        Gpu { context, _turn: turn }
     }
 }
 

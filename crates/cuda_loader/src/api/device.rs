@@ -92,10 +92,7 @@ pub fn device_name(device: Device) -> Result<String, DriverError> {
     let start = name.as_mut_ptr().cast::<c_char>();
     // SAFETY: the driver checks the device and writes at most the 256 bytes that `start` has.
     unsafe { raw::cuDeviceGetName(start, 256, device) }?;
-    let end = name
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(name.len());
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
     Ok(String::from_utf8_lossy(&name[..end]).into_owned())
 }
 

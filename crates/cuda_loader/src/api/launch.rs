@@ -67,11 +67,7 @@ impl RawLaunchAttribute {
     fn new(id: u32, head: [u32; 3]) -> RawLaunchAttribute {
         let mut value = [0; 16];
         value[..3].copy_from_slice(&head);
-        RawLaunchAttribute {
-            id,
-            padding: 0,
-            value,
-        }
+        RawLaunchAttribute { id, padding: 0, value }
     }
 }
 
@@ -90,12 +86,7 @@ pub unsafe fn launch_kernel(
     config: &LaunchConfig,
     arguments: &[*const c_void],
 ) -> Result<(), DriverError> {
-    let LaunchConfig {
-        grid,
-        block,
-        shared_bytes,
-        stream,
-    } = *config;
+    let LaunchConfig { grid, block, shared_bytes, stream } = *config;
     // The driver only reads the array; its C type has no `const`.
     let arguments = arguments.as_ptr() as *mut *mut c_void;
     // SAFETY: the caller vouches for handles, arguments and the kernel; the driver checks the
@@ -150,9 +141,7 @@ pub unsafe fn launch_kernel_ex(
 
 /// The attributes of `extras`, and how many of the array's members they take.
 fn raw_attributes(extras: &LaunchExtras) -> ([RawLaunchAttribute; 2], u32) {
-    let cluster = extras
-        .cluster
-        .map(|shape| RawLaunchAttribute::new(CLUSTER_DIMENSION, shape));
+    let cluster = extras.cluster.map(|shape| RawLaunchAttribute::new(CLUSTER_DIMENSION, shape));
     let programmatic = extras
         .programmatic
         .then(|| RawLaunchAttribute::new(PROGRAMMATIC_STREAM_SERIALIZATION, [1, 0, 0]));
@@ -171,18 +160,12 @@ mod tests {
 
     #[test]
     fn extras_become_attributes_without_gaps() {
-        let both = LaunchExtras {
-            cluster: Some([4, 1, 1]),
-            programmatic: true,
-        };
+        let both = LaunchExtras { cluster: Some([4, 1, 1]), programmatic: true };
         let (attributes, count) = raw_attributes(&both);
         assert_eq!((count, attributes[0].id, attributes[1].id), (2, 4, 6));
         assert_eq!(attributes[0].value[..3], [4, 1, 1]);
 
-        let (attributes, count) = raw_attributes(&LaunchExtras {
-            cluster: None,
-            ..both
-        });
+        let (attributes, count) = raw_attributes(&LaunchExtras { cluster: None, ..both });
         assert_eq!((count, attributes[0].id, attributes[0].value[0]), (1, 6, 1));
         assert_eq!(raw_attributes(&LaunchExtras::default()).1, 0);
     }

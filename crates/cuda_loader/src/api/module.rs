@@ -57,13 +57,7 @@ pub fn module_load(ptx: &str) -> Result<Module, DriverError> {
     // SAFETY: `image` is zero-terminated text; both arrays have the two members announced; the
     // log buffer has the size given and outlives the call.
     let loaded = unsafe {
-        raw::cuModuleLoadDataEx(
-            &mut module,
-            image,
-            2,
-            options.as_mut_ptr(),
-            values.as_mut_ptr(),
-        )
+        raw::cuModuleLoadDataEx(&mut module, image, 2, options.as_mut_ptr(), values.as_mut_ptr())
     };
     match loaded {
         Ok(()) => Ok(module),
@@ -80,11 +74,7 @@ fn explain_load(error: DriverError, ptx: &str, log: &[u8]) -> DriverError {
         let driver = driver_version().map_or("an unknown version".to_owned(), cuda_version);
         let wanted = ptx_version(ptx).unwrap_or("unknown");
         let versions = format!("the PTX is of ISA {wanted}, the driver supports CUDA {driver}");
-        detail = if detail.is_empty() {
-            versions
-        } else {
-            format!("{versions}; {detail}")
-        };
+        detail = if detail.is_empty() { versions } else { format!("{versions}; {detail}") };
     }
     error.with_detail(detail)
 }
@@ -96,9 +86,7 @@ fn cuda_version(version: i32) -> String {
 
 /// The ISA version that PTX text declares.
 fn ptx_version(ptx: &str) -> Option<&str> {
-    ptx.lines()
-        .find_map(|line| line.trim().strip_prefix(".version"))
-        .map(str::trim)
+    ptx.lines().find_map(|line| line.trim().strip_prefix(".version")).map(str::trim)
 }
 
 /// Frees a module and its kernels.
@@ -194,10 +182,7 @@ mod tests {
     fn a_too_new_module_is_explained_with_both_versions() {
         let error = DriverError::new("cuModuleLoadDataEx", 222);
         let text = explain_load(error, "//\n.version 8.7\n.target sm_90\n", b"log\0\0").to_string();
-        assert!(
-            text.contains("the PTX is of ISA 8.7, the driver supports CUDA "),
-            "{text}"
-        );
+        assert!(text.contains("the PTX is of ISA 8.7, the driver supports CUDA "), "{text}");
         assert!(text.contains("; log; update the driver"), "{text}");
     }
 

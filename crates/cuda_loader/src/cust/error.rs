@@ -68,14 +68,7 @@ mod tests {
 
     #[test]
     fn codes_outside_of_custs_enum_become_unknown() {
-        for (code, expected) in [
-            (0, 0),
-            (34, 100),
-            (719, 719),
-            (912, 999),
-            (204, 999),
-            (46, 999),
-        ] {
+        for (code, expected) in [(0, 0), (34, 100), (719, 719), (912, 999), (204, 999), (46, 999)] {
             assert_eq!(for_cust(code), expected, "{code}");
         }
     }

@@ -59,10 +59,7 @@ impl<T: Word> GlobalArrayMut<T> {
     ///   with a barrier or an acquire-release pair between them.
     #[inline(always)]
     pub unsafe fn new(start: *mut T) -> Self {
-        GlobalArrayMut {
-            start,
-            element: PhantomData,
-        }
+        GlobalArrayMut { start, element: PhantomData }
     }
 
     /// Element `index`.

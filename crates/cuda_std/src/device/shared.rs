@@ -29,19 +29,13 @@ impl<T: Word> SharedArray<T> {
     ///   atomics, or used by one thread alone. (All checked: simt.)
     #[inline(always)]
     pub unsafe fn new(byte_offset: u32) -> Self {
-        SharedArray {
-            address: backend::shared_base() + byte_offset,
-            element: PhantomData,
-        }
+        SharedArray { address: backend::shared_base() + byte_offset, element: PhantomData }
     }
 
     /// The array from element `index` on.
     #[inline(always)]
     pub fn at(self, index: u32) -> Self {
-        SharedArray {
-            address: self.place(index),
-            element: PhantomData,
-        }
+        SharedArray { address: self.place(index), element: PhantomData }
     }
 
     /// Element `index`.

@@ -8,36 +8,21 @@ use super::{fails, passes};
 #[test]
 fn finds_shared_accesses_out_of_bounds() {
     let words = ["shared bytes 128..132", "gave 128 bytes"];
-    fails(
-        FaultKind::OutOfBounds,
-        &words,
-        &Launch::new(1, 33, 128),
-        || {
-            shared::write(4 * thread_index(), 0u32);
-        },
-    );
+    fails(FaultKind::OutOfBounds, &words, &Launch::new(1, 33, 128), || {
+        shared::write(4 * thread_index(), 0u32);
+    });
     let launch = Launch::new(1, 1, 128);
-    fails(
-        FaultKind::OutOfBounds,
-        &["4294967292..4294967296"],
-        &launch,
-        || {
-            let _: u32 = shared::read(u32::MAX - 3);
-        },
-    );
+    fails(FaultKind::OutOfBounds, &["4294967292..4294967296"], &launch, || {
+        let _: u32 = shared::read(u32::MAX - 3);
+    });
 }
 
 #[test]
 fn finds_misaligned_accesses() {
     let launch = Launch::new(1, 1, 128);
-    fails(
-        FaultKind::Misaligned,
-        &["no multiple of 4"],
-        &launch,
-        || {
-            shared::write(6, 0u32);
-        },
-    );
+    fails(FaultKind::Misaligned, &["no multiple of 4"], &launch, || {
+        shared::write(6, 0u32);
+    });
     let words = [0u64; 2];
     let place = words.as_ptr().cast::<u32>().wrapping_byte_add(2);
     fails(FaultKind::Misaligned, &["global"], &launch, || {
@@ -79,14 +64,9 @@ fn finds_global_accesses_out_of_bounds() {
     };
     passes(&launch, || assert_eq!(read(3)(), 1));
     let pointer = format!("{:#x}", start + 16);
-    fails(
-        FaultKind::OutOfBounds,
-        &["global", &pointer],
-        &launch,
-        || {
-            read(4)();
-        },
-    );
+    fails(FaultKind::OutOfBounds, &["global", &pointer], &launch, || {
+        read(4)();
+    });
 }
 
 /// Half in one allocation, half in the next.
@@ -102,10 +82,5 @@ fn finds_global_accesses_across_allocations() {
         move || assert_eq!(unsafe { global::read(place) }, 1)
     };
     passes(&launch, read(1));
-    fails(
-        FaultKind::OutOfBounds,
-        &["8 global bytes"],
-        &launch,
-        read(0),
-    );
+    fails(FaultKind::OutOfBounds, &["8 global bytes"], &launch, read(0));
 }

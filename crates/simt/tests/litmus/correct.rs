@@ -147,10 +147,7 @@ fn vectors_move_in_one_access() {
         let thread = thread_index();
         shared::write(16 * thread, [thread; 4]);
         warp_sync(ALL);
-        assert_eq!(
-            shared::read::<[u32; 4]>(16 * (31 - thread)),
-            [31 - thread; 4]
-        );
+        assert_eq!(shared::read::<[u32; 4]>(16 * (31 - thread)), [31 - thread; 4]);
         assert_eq!(shared::read::<u32>(16 * (31 - thread) + 8), 31 - thread);
     });
 }

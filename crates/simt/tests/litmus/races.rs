@@ -48,19 +48,14 @@ fn finds_a_missing_warp_sync() {
 /// A `warp_sync` of other lanes does not help.
 #[test]
 fn finds_a_warp_sync_of_the_wrong_lanes() {
-    fails(
-        FaultKind::Race,
-        &["no barrier"],
-        &Launch::new(1, 32, 4),
-        || {
-            if lane() == 1 || lane() == 2 {
-                warp_sync(0b110);
-            }
-            if lane() < 2 {
-                shared::write(0, lane());
-            }
-        },
-    );
+    fails(FaultKind::Race, &["no barrier"], &Launch::new(1, 32, 4), || {
+        if lane() == 1 || lane() == 2 {
+            warp_sync(0b110);
+        }
+        if lane() < 2 {
+            shared::write(0, lane());
+        }
+    });
 }
 
 #[test]

@@ -11,38 +11,25 @@ use super::{ALL, assert_fault, fails};
 #[expect(clippy::if_same_then_else, reason = "two call sites are the bug")]
 fn finds_a_divergent_barrier() {
     let words = ["block_sync", "all threads in one place"];
-    fails(
-        FaultKind::Divergence,
-        &words,
-        &Launch::new(1, 64, 0),
-        || {
-            if thread_index() < 32 {
-                block_sync();
-            } else {
-                block_sync();
-            }
-        },
-    );
-    fails(
-        FaultKind::Divergence,
-        &["block_or"],
-        &Launch::new(1, 64, 0),
-        || {
-            if thread_index() < 32 {
-                block_or(true);
-            } else {
-                block_sync();
-            }
-        },
-    );
+    fails(FaultKind::Divergence, &words, &Launch::new(1, 64, 0), || {
+        if thread_index() < 32 {
+            block_sync();
+        } else {
+            block_sync();
+        }
+    });
+    fails(FaultKind::Divergence, &["block_or"], &Launch::new(1, 64, 0), || {
+        if thread_index() < 32 {
+            block_or(true);
+        } else {
+            block_sync();
+        }
+    });
 }
 
 #[test]
 fn finds_a_barrier_in_a_divergent_branch() {
-    let words = [
-        "16 threads of block 0 wait",
-        "48 threads of block 0 have ended",
-    ];
+    let words = ["16 threads of block 0 wait", "48 threads of block 0 have ended"];
     fails(FaultKind::Deadlock, &words, &Launch::new(1, 64, 0), || {
         if thread_index() < 16 {
             block_sync();
@@ -73,15 +60,7 @@ fn finds_a_divergent_warp_collective() {
         }
     });
     fails(FaultKind::Divergence, &["Add", "Max"], &launch, || {
-        warp_reduce(
-            ALL,
-            1,
-            if lane() < 16 {
-                Reduce::Add
-            } else {
-                Reduce::Max
-            },
-        );
+        warp_reduce(ALL, 1, if lane() < 16 { Reduce::Add } else { Reduce::Max });
     });
     fails(FaultKind::Divergence, &["0xfffffffe"], &launch, || {
         warp_ballot(if lane() < 16 { ALL } else { ALL & !1 }, true);
@@ -91,23 +70,16 @@ fn finds_a_divergent_warp_collective() {
 #[test]
 fn finds_a_wrong_mask() {
     let launch = Launch::new(1, 32, 0);
-    fails(
-        FaultKind::BadMask,
-        &["lacks the calling lane"],
-        &launch,
-        || {
-            warp_sync(0xffff);
-        },
-    );
+    fails(FaultKind::BadMask, &["lacks the calling lane"], &launch, || {
+        warp_sync(0xffff);
+    });
     fails(FaultKind::BadMask, &["has ended"], &launch, || {
         if lane() < 16 {
             warp_sync(ALL);
         }
     });
     let small = Launch::new(1, 16, 0);
-    fails(FaultKind::BadMask, &["no lane 16"], &small, || {
-        warp_sync(ALL)
-    });
+    fails(FaultKind::BadMask, &["no lane 16"], &small, || warp_sync(ALL));
 }
 
 #[test]
