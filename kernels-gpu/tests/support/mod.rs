@@ -1,4 +1,6 @@
 //! Runs the kernels in the emulator and compares with the reference.
+#![allow(dead_code)] // every test program uses its own part
+
 use std::ffi::c_void;
 use std::ops::Range;
 
@@ -87,7 +89,12 @@ fn range_of<T>(v: &[T]) -> Range<usize> {
 
 /// Runs the kernels on the case and asserts the reference's answer, bit for bit.
 pub fn check(case: &Case, shape: &Shape, schedule: Schedule) {
-    let bench = Bench::new(case, shape, schedule);
+    check_elements(case, case.elements(), shape, schedule);
+}
+
+/// As [`check`], on these bit patterns instead of the case's.
+pub fn check_elements(case: &Case, elements: Vec<u32>, shape: &Shape, schedule: Schedule) {
+    let bench = Bench::new(case, elements, shape, schedule);
     bench.select();
     assert!(bench.tickets.iter().all(|&ticket| ticket == 0), "tickets start anew");
     if shape.pieces > 1 && shape.merge != Merge::LastBlock {
@@ -114,9 +121,8 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(case: &'a Case, shape: &'a Shape, schedule: Schedule) -> Self {
+    fn new(case: &'a Case, elements: Vec<u32>, shape: &'a Shape, schedule: Schedule) -> Self {
         let Case { dtype, rows, n, k, .. } = *case;
-        let elements = case.elements();
         let lists = rows * shape.pieces as usize;
         // From nothing to everything, and around k.
         let length = |row: usize| [0, n, k.saturating_sub(1), k, n / 2][row % 5] as u32;
