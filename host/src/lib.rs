@@ -37,7 +37,7 @@
 //! Addresses and a stream of another library:
 //! ```no_run
 //! # use std::ffi::c_void;
-//! # use aikf_topk::{Error, PreparedTopK};
+//! # use aikf_topk::{Error, PreparedTopK, RawCall};
 //! # type Topk = PreparedTopK<half::f16>;
 //! # fn f(topk: &mut Topk, x: u64, v: u64, i: u64, stream: *mut c_void) -> Result<(), Error> {
 //! // SAFETY: `x`, `v` and `i` are live device addresses with room for the problem.

@@ -194,6 +194,9 @@ pub const RADIX_SHIFTS: [u32; 3] = [21, 10, 0];
 /// Items in a run that a block sorts in shared memory.
 pub const RUN_ITEMS: u32 = 2048;
 
+/// Shared memory for sorting a run: the items, and as much again.
+pub const RUN_BYTES: u32 = 2 * 8 * RUN_ITEMS;
+
 const _: () = assert!(size_of::<SelectParams>() == 48 && align_of::<SelectParams>() == 8);
 const _: () = assert!(size_of::<MergeParams>() == 32 && align_of::<MergeParams>() == 8);
 
@@ -236,15 +239,14 @@ pub struct QueueLayout {
 impl QueueLayout {
     /// A queue for the best `k` with room for at least `slack` items more.
     ///
-    /// A warp appends up to [`WARP_ITEMS`] items at once, and waits for a crop where they do not
+    /// A warp appends up to [`WARP_ITEMS`] items at once and waits for a crop where they do not
     /// fit. A crop leaves `k` items, so with that much slack every crop lets some warp go on: the
-    /// queue can neither overflow nor stand still, whatever the input. More slack, fewer crops. The
-    /// final sort works in place on a power of two.
+    /// queue can neither overflow nor stand still, whatever the input. More slack means fewer
+    /// crops. The final sort moves `k` items to and fro, so there is room for `2 * k`.
     pub const fn new(k: u32, slack: u32) -> QueueLayout {
         let slack = if slack > WARP_ITEMS { slack } else { WARP_ITEMS };
-        let sorted = k.next_power_of_two();
-        let capacity = if k + slack > sorted { k + slack } else { sorted };
-        QueueLayout { capacity: capacity.next_multiple_of(2), k }
+        let slack = if slack > k { slack } else { k };
+        QueueLayout { capacity: (k + slack).next_multiple_of(2), k }
     }
 
     /// Offset of the histograms.

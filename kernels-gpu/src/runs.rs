@@ -20,14 +20,14 @@
 //! `rows * tiles` blocks; block `b` has the items from `b % tiles * tile` on of row `b / tiles`.
 //!
 //! # Shared memory
-//! `sort_runs`: the run, `8 * tile` bytes, `tile` a power of two. The others: none.
+//! `sort_runs`: the run twice, [`crate::params::RUN_BYTES`]. The others: none.
 //!
 //! # Invariants
 //! I1: no two items of a row are equal, so places are distinct (`order::composite`,
 //! `order::empty`).
 //!
 //! # Synchronisation
-//! The sort's barriers. Launches follow each other in the stream.
+//! The sort's barriers, and one before it. Launches follow each other in the stream.
 //!
 //! # Launch contract
 //! Whole warps, at most the threads in `variants`; the shared memory above.
@@ -43,13 +43,13 @@
 //! 2009).
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
+use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, thread_idx_x};
 
 use crate::params::RunParams;
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::rows::Row;
-use crate::prim::sort::block_sort_descending;
+use crate::prim::sort::{block_sort_descending, merged_place};
 
 /// The block's row, and the range of its items.
 #[inline(always)]
@@ -86,7 +86,9 @@ pub unsafe fn sort_run(items: *mut u64, params: RunParams) {
     let run = unsafe { SharedArray::new(0) };
     let base = row as u64 * params.k as u64;
     each(first, end, |at| run.set(at - first, items.get(base + at as u64)));
-    block_sort_descending(run, end - first);
+    // Separates the copies from their use.
+    sync_threads();
+    let run = block_sort_descending(run, run.at(params.tile), end - first);
     each(first, end, |at| items.set(base + at as u64, run.get(at - first)));
 }
 
@@ -104,22 +106,9 @@ pub unsafe fn merge_run(from: *mut u64, to: *mut u64, params: RunParams) {
     let base = row as u64 * params.k as u64;
     each(first, end, |at| {
         let item = from.get(base + at as u64);
-        // Runs are powers of two times the shortest, so `run` is one.
-        let pair = at & !(2 * params.run - 1);
-        let own = at & !(params.run - 1);
-        let other = if own == pair { pair + params.run } else { pair };
-        let other_end = params.k.min(other.saturating_add(params.run));
-        let (mut low, mut high) = (other.min(params.k), other_end.max(other.min(params.k)));
-        let start = low;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if from.get(base + middle as u64) > item {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        to.set(base + (pair + (at - own) + (low - start)) as u64, item);
+        let get = |other: u32| from.get(base + other as u64);
+        let place = merged_place(get, at, item, params.run, params.k);
+        to.set(base + place as u64, item);
     });
 }
 

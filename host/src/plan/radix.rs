@@ -1,5 +1,5 @@
 //! The launches of the backend `radix`: any `k`, by digits of the keys, then by ordered runs.
-use kernels_gpu::params::{RADIX_BINS, RADIX_SHIFTS, RUN_ITEMS, RadixParams, RunParams};
+use kernels_gpu::params::{RADIX_BINS, RADIX_SHIFTS, RUN_BYTES, RUN_ITEMS, RadixParams, RunParams};
 
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
 use crate::error::Error;
@@ -147,7 +147,7 @@ impl Planner<'_> {
             symbol: symbol.to_string(),
             grid: grid(rows as u64 * u64::from(tiles), Backend::Radix, self.device)?,
             block: THREADS,
-            shared_bytes: if symbol == "sort_runs" { 8 * tile } else { 0 },
+            shared_bytes: if symbol == "sort_runs" { RUN_BYTES } else { 0 },
         };
         let arguments = buffers.iter().copied().chain([Argument::Runs(params)]).collect();
         Ok(Step { launch, arguments })

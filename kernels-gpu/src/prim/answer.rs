@@ -83,10 +83,10 @@ impl<'a, E: Element> Answer<'a, E> {
         }
         // Separates the count's read from the sort, which may write where nobody has read yet.
         sync_threads();
-        block_sort_descending(queue.items, found);
+        let sorted = block_sort_descending(queue.items, queue.spare(found), found);
         let mut rank = thread_idx_x();
         while rank < k.min(found) {
-            self.put(rank, queue.items.get(rank));
+            self.put(rank, sorted.get(rank));
             rank += block_dim_x();
         }
     }

@@ -201,6 +201,12 @@ impl Queue {
         self.control(Control::Count)
     }
 
+    /// Room for as many items behind the first `count`.
+    #[inline(always)]
+    pub fn spare(&self, count: u32) -> SharedArray<u64> {
+        self.items.at(count)
+    }
+
     /// Takes `count` items that the block has put into [`Queue::items`] itself, and leaves the best
     /// `k`, unsorted. Ends with a barrier.
     #[inline(always)]

@@ -1,7 +1,7 @@
-//! Ordering a block's items: by counting for few, by a network for many.
+//! Ordering a block's items: by counting for few, by sorted runs for many.
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
-use cuda_std::warp::{FULL_MASK, warp_shuffle_xor};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor, warp_shuffle_xor_u64};
 
 /// The most items that are ordered by counting: the work grows with their square.
 const RANKED_MAX: u32 = 128;
@@ -42,46 +42,83 @@ pub fn block_rank(items: SharedArray<u64>, count: u32, put: impl Fn(u32, u64)) {
     }
 }
 
-/// Sorts the first `count` items, best first, in place: a bitonic network over the next power of
-/// two, whose tail is filled with zeros. The array must have room for it. For all threads of the
-/// block together; ends with a barrier.
+/// Sorts the first `count` items, best first, between two arrays that have room for as many; gives
+/// the one that they end in. No two items are equal. For all threads of the block together, behind
+/// a barrier; ends with a barrier.
+///
+/// Warps sort 32 items each in registers; then runs are merged two by two: an item's place in the
+/// merge is its place in its own run plus the number of better items in the other, which a binary
+/// search finds.
 ///
 /// # Source
-/// K. Batcher, "Sorting networks and their applications", 1968.
+/// K. Batcher, "Sorting networks and their applications", 1968; merging by rank: "Designing
+/// efficient sorting algorithms for manycore GPUs" (Satish et al., 2009).
 #[inline(always)]
-pub fn block_sort_descending(items: SharedArray<u64>, count: u32) {
-    let length = count.next_power_of_two();
-    let mut at = count + thread_idx_x();
-    while at < length {
-        items.set(at, 0);
-        at += block_dim_x();
+pub fn block_sort_descending(
+    items: SharedArray<u64>,
+    spare: SharedArray<u64>,
+    count: u32,
+) -> SharedArray<u64> {
+    let mut first = thread_idx_x() & !(WARP_SIZE - 1);
+    while first < count {
+        let at = first + lane_id();
+        let item = warp_sort_descending(if at < count { items.get(at) } else { 0 });
+        if at < count {
+            items.set(at, item);
+        }
+        first += block_dim_x();
     }
-    // Separates the items' writes, and the filling, from the network.
+    // Separates the runs from their merges.
     sync_threads();
+    let (mut from, mut to, mut run) = (items, spare, WARP_SIZE);
+    while run < count {
+        let mut at = thread_idx_x();
+        while at < count {
+            let item = from.get(at);
+            to.set(merged_place(|other| from.get(other), at, item, run, count), item);
+            at += block_dim_x();
+        }
+        // Separates one round of merges from the next.
+        sync_threads();
+        (from, to) = (to, from);
+        run *= 2;
+    }
+    from
+}
+
+/// The place that an item at `at` gets when its run of `run` items (a power of two) is merged with
+/// its neighbour; the last run of `count` items may be short, and may have no neighbour.
+#[inline(always)]
+pub fn merged_place(get: impl Fn(u32) -> u64, at: u32, item: u64, run: u32, count: u32) -> u32 {
+    let (own, pair) = (at & !(run - 1), at & !(2 * run - 1));
+    let other = count.min(if own == pair { pair + run } else { pair });
+    let (mut low, mut high) = (other, count.min(other + run));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if get(middle) > item {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    pair + (at - own) + (low - other)
+}
+
+/// Sorts a warp's items, the best to lane 0. For the lanes of a warp together.
+#[inline(always)]
+fn warp_sort_descending(item: u64) -> u64 {
+    let mut item = item;
     let mut size = 2;
-    while size <= length {
+    while size <= WARP_SIZE {
         let mut stride = size / 2;
         while stride > 0 {
-            block_exchange(items, length, size, stride);
-            // Separates one layer of the network from the next.
-            sync_threads();
+            let other = warp_shuffle_xor_u64(FULL_MASK, item, stride);
+            // The lower lane of a pair takes the better one where the stretch is to descend.
+            let takes_better = (lane_id() & stride == 0) == (lane_id() & size == 0);
+            item = if (other > item) == takes_better { other } else { item };
             stride /= 2;
         }
         size *= 2;
     }
-}
-
-/// One layer of the network: pairs `stride` apart, descending where the block of `size` is even.
-#[inline(always)]
-fn block_exchange(items: SharedArray<u64>, length: u32, size: u32, stride: u32) {
-    let mut pair = thread_idx_x();
-    while pair < length / 2 {
-        let left = 2 * pair - (pair & (stride - 1));
-        let (a, b) = (items.get(left), items.get(left + stride));
-        if (a < b) == (left & size == 0) {
-            items.set(left, b);
-            items.set(left + stride, a);
-        }
-        pair += block_dim_x();
-    }
+    item
 }
