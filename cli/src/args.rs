@@ -86,6 +86,12 @@ pub fn backend() -> impl TypedValueParser<Value = Backend> {
     PossibleValuesParser::new(Backend::ALL.map(Backend::name)).try_map(|name| name.parse())
 }
 
+/// Reads the name of a backend, `auto` being none but a choice among them.
+pub fn one_backend() -> impl TypedValueParser<Value = Backend> {
+    let others = Backend::ALL.into_iter().filter(|&backend| backend != Backend::Auto);
+    PossibleValuesParser::new(others.map(Backend::name)).try_map(|name| name.parse())
+}
+
 /// Reads the name of an element type.
 pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
     let named = |name: String| Dtype::ALL.into_iter().find(|dtype| dtype.name() == name);
@@ -95,6 +101,11 @@ pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
 
 /// Reads a number of things.
 pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "it must be a whole number of at least 0".to_string())
+}
+
+/// Reads the number of elements that a row has.
+pub fn length(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "it must be a whole number of at least 0".to_string())
 }
 

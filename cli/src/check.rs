@@ -1,7 +1,8 @@
 //! Answers against the sorted reference, bit for bit.
 use std::fmt;
+use std::iter::repeat;
 
-use aikf_topk::{Element, Selection};
+use aikf_topk::{Dtype, Element, Selection};
 use kernels_gpu::testkit::expected;
 use rayon::prelude::*;
 
@@ -36,24 +37,31 @@ impl fmt::Display for Difference {
 impl fmt::Display for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Chosen { index, value, bits } = self;
+        if *index == u32::MAX {
+            return write!(f, "no element, and {value:?} (bits {bits:#x}) in its place");
+        }
         write!(f, "index {index} with {value:?} (bits {bits:#x})")
     }
 }
 
-/// Sorts every row of `elements`, `[rows, n]`, and finds where the answer first differs.
+/// Sorts every row of `elements`, `[rows, n]`, and finds where the answer first differs. With
+/// `lengths`, a row has only so many elements, and the answer's places without one are filled up.
 pub fn first_difference<T: Element>(
     elements: &[T],
     n: usize,
+    lengths: Option<&[u32]>,
     largest: bool,
     answer: &Selection<T>,
 ) -> Option<Difference> {
     (0..answer.rows).into_par_iter().find_map_first(|row| {
-        let patterns: Vec<u32> = elements[row * n..][..n].iter().map(|&x| bits(x)).collect();
+        let length = lengths.map_or(n, |lengths| lengths[row] as usize);
+        let patterns: Vec<u32> = elements[row * n..][..length].iter().map(|&x| bits(x)).collect();
         let right = expected(&patterns, T::DTYPE, answer.k, largest);
-        let right = right.indices.iter().zip(&right.values);
+        let filler = (u32::MAX, filler(T::DTYPE, largest));
+        let right = right.indices.into_iter().zip(right.values).chain(repeat(filler));
         let pairs = answer.row(row).zip(right).enumerate();
         pairs
-            .map(|(rank, (actual, (&index, &bits)))| Difference {
+            .map(|(rank, (actual, (index, bits)))| Difference {
                 row,
                 rank,
                 actual: chosen(actual.0, actual.1),
@@ -61,6 +69,16 @@ pub fn first_difference<T: Element>(
             })
             .find(|d| (d.actual.index, d.actual.bits) != (d.expected.index, d.expected.bits))
     })
+}
+
+/// The bits of what stands where a row has no element: `-inf`, or `+inf` beside the smallest.
+fn filler(dtype: Dtype, largest: bool) -> u32 {
+    let (infinity, sign) = match dtype {
+        Dtype::F32 => (0x7f80_0000, 0x8000_0000),
+        Dtype::F16 => (0x7c00, 0x8000),
+        Dtype::Bf16 => (0x7f80, 0x8000),
+    };
+    if largest { infinity | sign } else { infinity }
 }
 
 fn chosen<T: Element>(index: u32, value: T) -> Chosen {
@@ -103,15 +121,29 @@ mod tests {
             values: vec![3.0, 2.0, f32::NAN, 0.0],
             indices: vec![1, 2, 2, 0],
         };
-        assert_eq!(first_difference(&elements, 3, true, &answer), None);
+        assert_eq!(first_difference(&elements, 3, None, true, &answer), None);
         // Equal in order, but not the same zero.
         (answer.values[3], answer.indices[3]) = (-0.0, 1);
-        let difference = first_difference(&elements, 3, true, &answer).unwrap();
+        let difference = first_difference(&elements, 3, None, true, &answer).unwrap();
         assert_eq!((difference.row, difference.rank), (1, 1));
         assert_eq!(
             difference.to_string(),
             "row 1, rank 1: the answer has index 1 with -0.0 (bits 0x80000000), \
              the reference has index 0 with 0.0 (bits 0x0)"
         );
+    }
+
+    #[test]
+    fn places_without_an_element_are_checked_too() {
+        let elements = [1.0f32, 3.0, 2.0].map(bf16::from_f32);
+        let lengths = Some(&[1][..]);
+        let values = [1.0, f32::INFINITY].map(bf16::from_f32).to_vec();
+        let mut answer = Selection { rows: 1, k: 2, values, indices: vec![0, u32::MAX] };
+        assert_eq!(first_difference(&elements, 3, lengths, false, &answer), None);
+        let difference = first_difference(&elements, 3, lengths, true, &answer).unwrap();
+        assert_eq!(difference.rank, 1);
+        assert!(difference.to_string().contains("the reference has no element, and -inf"));
+        answer.indices[1] = 1;
+        assert!(first_difference(&elements, 3, lengths, false, &answer).is_some());
     }
 }

@@ -54,6 +54,14 @@ pub enum Error {
         /// Their type.
         dtype: &'static str,
     },
+    /// Not as many lengths as rows.
+    #[error("--lengths has {given} numbers for {rows} rows: give one for each row")]
+    Lengths {
+        /// Numbers that were given.
+        given: usize,
+        /// Rows of the input.
+        rows: usize,
+    },
     /// A flag and the file disagree on the shape.
     #[error("{flag} {given} does not agree with {input}, which has {actual}: leave {flag} out")]
     ShapeDiffers {

@@ -141,6 +141,33 @@ fn words_for_what_json_has_no_number_for() {
     assert_eq!(json.trim_end(), right);
 }
 
+/// What stands behind a row's length is greater than all of it, and must not be chosen.
+#[test]
+fn rows_of_several_lengths() {
+    let folder = Folder::new();
+    let rows = [1f32, 3.0, 2.0, f32::NAN, 5.0, 9.0, 9.0, 9.0];
+    let file = npy("<f4", false, "(2, 4)", bytemuck::cast_slice(&rows));
+    let path = folder.write("x.npy", &file);
+    for device in ["cpu", "emulator"] {
+        let with = |args: &str| {
+            let args = format!("--top-k 2 --lengths 3,1 --check --device {device} {args}");
+            let run = select(&path, &args);
+            assert!(run.stderr.contains("check: ok (2 rows)"), "{}", run.stderr);
+            run.ok()
+        };
+        let right = "row,rank,index,value\n0,0,1,3.0\n0,1,2,2.0\n1,0,0,5.0\n1,1,,-inf\n";
+        assert_eq!(with("--format csv"), right);
+        let json = with("--format json --smallest");
+        assert_eq!(
+            json.lines().last(),
+            Some(r#"{"row":1,"indices":[0,null],"values":[5.0,"inf"]}"#)
+        );
+        let table = with("");
+        let words: Vec<&str> = table.lines().last().expect("a row").split_whitespace().collect();
+        assert_eq!(words, ["1", "1", "-", "-inf"]);
+    }
+}
+
 #[test]
 fn check_says_how_many_rows_are_right() {
     let run = topk("select --input random:3 --batch 4 --vocab 700 --top-k 9 --check");

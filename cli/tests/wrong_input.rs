@@ -24,6 +24,16 @@ fn wrong_k() {
 }
 
 #[test]
+fn wrong_lengths() {
+    let lengths = |text| topk(&format!("{RANDOM} --top-k 3 --lengths {text}"));
+    lengths("5").fails(2, &["--lengths", "1 numbers", "2 rows"]);
+    lengths("5,6,7").fails(2, &["--lengths", "3 numbers", "2 rows"]);
+    lengths("5,31").fails(2, &["a row's length = 31", "n = 30"]);
+    lengths("5,-1").fails(2, &["'-1'", "--lengths", "whole number"]);
+    lengths("5,").fails(2, &["--lengths", "whole number"]);
+}
+
+#[test]
 fn random_rows_without_a_shape() {
     let text = "select --input random:1 --top-k 1";
     topk(text).fails(2, &["random:1", "--batch and --vocab"]);
@@ -37,6 +47,8 @@ fn random_rows_without_a_shape() {
 #[test]
 fn names_that_do_not_exist() {
     topk(&format!("{RANDOM} --top-k 3 --impl quick")).fails(2, &["'quick'", BACKENDS]);
+    topk("compare --impls cpu,quick").fails(2, &["'quick'", "stream, singlepass"]);
+    topk("compare --impls auto").fails(2, &["'auto'", "stream, singlepass"]);
     topk(&format!("{RANDOM} --top-k 3 --device gpu")).fails(2, &["'gpu'", "cuda:N"]);
     topk(&format!("{RANDOM} --top-k 3 --dtype f64")).fails(2, &["'f64'", "f32, f16, bf16"]);
     topk(&format!("{RANDOM} --top-k 3 --format xml")).fails(2, &["'xml'", "table, json, csv"]);
@@ -70,6 +82,8 @@ fn a_device_that_is_not_there() {
     topk("compare --device cuda:99").fails(3, &["cuda:99"]);
     let stream = topk(&format!("{RANDOM} --top-k 3 --device cpu --impl stream"));
     stream.fails(3, &["no GPU for backend stream", "emulator"]);
+    let named = topk("compare --device cpu --impls cpu,radix");
+    named.fails(3, &["no GPU for backend radix", "emulator"]);
 }
 
 #[test]

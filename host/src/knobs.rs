@@ -135,9 +135,9 @@ knobs! {
     /// or 8; with 32 warps it is 1.
     Stage1Stages = "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8),
         "such that a row has about 16 pieces, up to 8";
-    /// `stream`, `singlepass`: wanted blocks over all rows.
+    /// `stream`, `singlepass`, `radix`: wanted blocks over all rows.
     Stage1TargetCtas = "stage1_target_ctas", "AIKF_STAGE1_TARGET_CTAS", Legal::Range(1, 65535),
-        "one a multiprocessor";
+        "one a multiprocessor; two for `radix`";
     /// `stream`, `singlepass`: 1 favours parallelism and may leave more candidates than wanted.
     Stage1ParallelHint = "stage1_parallel_hint", "AIKF_STAGE1_PARALLEL_HINT", Legal::Range(0, 1),
         "0";

@@ -22,7 +22,7 @@
 //! use cust::stream::{Stream, StreamFlags};
 //!
 //! let runtime = Runtime::open(DeviceChoice::Cuda(0))?;
-//! let stream = Stream::new(StreamFlags::NON_BLOCKING, None)?;
+//! let stream = Stream::new(StreamFlags::DEFAULT, None)?;
 //! let logits = DeviceBuffer::from_slice(&vec![0.5f32; 8 * 50_000])?;
 //! let mut values = DeviceBuffer::<f32>::zeroed(8 * 50)?;
 //! let mut indices = DeviceBuffer::<u32>::zeroed(8 * 50)?;

@@ -40,7 +40,7 @@ use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
 
 fn on_gpu(runtime: &Runtime) -> Result<(), aikf_topk::Error> {
-    let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
+    let stream = Stream::new(StreamFlags::DEFAULT, None).expect("a stream");
     let scores = DeviceBuffer::from_slice(&[1.0f32, 3.0, 2.0]).expect("device memory");
     let mut values = DeviceBuffer::from_slice(&[0.0f32]).expect("device memory");
     let mut indices = DeviceBuffer::from_slice(&[0u32]).expect("device memory");

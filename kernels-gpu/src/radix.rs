@@ -141,7 +141,7 @@ pub unsafe fn radix_count<E: Element>(
         (decided, rank) = (state.get(at), state.get(at + 1));
     }
     count_digits(&piece, bins, decided);
-    let row_digits = digits.wrapping_add((piece.number * RADIX_BINS) as usize);
+    let row_digits = digits.wrapping_add(piece.number as usize * RADIX_BINS as usize);
     each_bin(|bin| {
         let count = bins.get(bin);
         if count > 0 {

@@ -1,7 +1,7 @@
 //! `topk compare`: every backend that can run here, checked and timed on the same rows.
 use std::time::Instant;
 
-use aikf_topk::Error::{NoGpu, Unsupported};
+use aikf_topk::Error::Unsupported;
 use aikf_topk::{Backend, Dtype, Element, Problem, Rows, Runtime, Selection, TopK};
 use clap::Args;
 use half::{bf16, f16};
@@ -36,6 +36,14 @@ pub struct CompareArgs {
     /// Where the made-up rows start from
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// The backends, the first of which the others are compared with [default: all that can run]
+    #[arg(
+        long,
+        value_name = "BACKEND,...",
+        value_delimiter = ',',
+        value_parser = args::one_backend()
+    )]
+    impls: Vec<Backend>,
     #[command(flatten)]
     device: DeviceArg,
     /// Timed samples of a backend; a slow one takes fewer
@@ -54,11 +62,13 @@ Examples:
     topk compare
   A batch in bf16, as CSV:
     topk compare --batch 64 --vocab 128256 --top-k 50 --dtype bf16 --format csv
-  What a knob does:
-    topk compare --stage1-warps 8
+  What a knob does to two of them:
+    topk compare --impls stream,singlepass --stage1-warps 8
 
 A GPU's time is the device's own, with rows and answer in its memory; the CPU's is wall time.
-GB/s counts the bytes of rows and answer. The emulator is measured only with --device emulator.";
+GB/s counts the bytes of rows and answer. The emulator is measured only with --device emulator.
+The last line says which backend auto takes: auto measures nothing, so it may be another than the
+fastest one here.";
 
 /// The rows that every backend gets.
 struct Bench<'a, T> {
@@ -72,12 +82,14 @@ pub fn run(args: &CompareArgs) -> Result<Outcome, Error> {
     let wanted = Wanted { rows: Some(args.batch), n: Some(args.vocab), dtype: Some(args.dtype) };
     let input = Input::open(&Source::Random(args.seed), &wanted)?;
     let runtime = args.device.open()?;
+    let auto = of_auto(args, &runtime)?;
     let measurements = match args.dtype {
         Dtype::F32 => measure_all::<f32>(args, &input, &runtime),
         Dtype::F16 => measure_all::<f16>(args, &input, &runtime),
         Dtype::Bf16 => measure_all::<bf16>(args, &input, &runtime),
     }?;
     measurements::print(args.format, &measurements)?;
+    terminal::note(&format!("auto takes backend {auto}"));
     Ok(match measurements.iter().all(|m| m.ok) {
         true => Outcome::Done,
         false => Outcome::Differs,
@@ -106,24 +118,57 @@ fn measure_all<T: Element>(
     Ok(measurements)
 }
 
-/// The backends that can do it here, the slowest device first. Those that cannot are named.
+/// The wanted backends that can do it here, the CPU first unless `--impls` has an order of its own.
+/// A backend that was not named and cannot do it is left out, with a note.
 fn able(
     args: &CompareArgs,
     problem: &Problem,
     runtime: &Runtime,
 ) -> Result<Vec<(Backend, TopK)>, Error> {
-    let mut calls = vec![];
-    for backend in [Backend::Cpu, Backend::Stream] {
+    let mut calls: Vec<(Backend, TopK)> = vec![];
+    for backend in wanted(args, runtime) {
         let topk = args.knobs.apply(TopK::new(args.top_k).backend(backend))?;
-        match topk.plan(runtime, problem) {
-            Ok(_) => calls.push((backend, topk)),
-            Err(reason @ (NoGpu { .. } | Unsupported { .. })) => {
+        let done_by = match topk.plan(runtime, problem) {
+            Ok(plan) => plan.backend,
+            Err(reason @ Unsupported { .. }) if args.impls.is_empty() => {
                 terminal::note(&format!("backend {backend} is left out: {reason}"));
+                continue;
             }
             Err(reason) => return Err(reason.into()),
+        };
+        if done_by != backend {
+            terminal::note(&format!("backend {backend} leaves k = {} to {done_by}", problem.k));
+        }
+        // What two names come to is measured once, under the name of what runs.
+        if calls.iter().all(|(listed, _)| *listed != done_by) {
+            calls.push((done_by, topk));
         }
     }
     Ok(calls)
+}
+
+/// The backends that were named; else the CPU, and all others where there is a GPU for them.
+fn wanted(args: &CompareArgs, runtime: &Runtime) -> Vec<Backend> {
+    if !args.impls.is_empty() {
+        return args.impls.clone();
+    }
+    let on_gpu = |backend: &Backend| !matches!(backend, Backend::Auto | Backend::Cpu);
+    let on_gpu: Vec<Backend> = Backend::ALL.into_iter().filter(on_gpu).collect();
+    if runtime.gpu().is_none() {
+        let names = on_gpu.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", ");
+        terminal::note(&format!(
+            "left out without a GPU: {names} (--device emulator runs them, slowly)"
+        ));
+        return vec![Backend::Cpu];
+    }
+    [vec![Backend::Cpu], on_gpu].concat()
+}
+
+/// The backend that `auto` takes. First of all, because it says what is wrong with the problem.
+fn of_auto(args: &CompareArgs, runtime: &Runtime) -> Result<Backend, Error> {
+    let topk = args.knobs.apply(TopK::new(args.top_k).backend(Backend::Auto))?;
+    let problem = Problem::new(args.dtype, args.batch, args.vocab, args.top_k);
+    Ok(topk.plan(runtime, &problem)?.backend)
 }
 
 impl<T: Element> Bench<'_, T> {
@@ -133,7 +178,8 @@ impl<T: Element> Bench<'_, T> {
             _ => self.on_gpu(topk)?,
         };
         let device = timing::device_name(backend, self.runtime);
-        let difference = check::first_difference(self.elements, self.args.vocab, true, &answer);
+        let difference =
+            check::first_difference(self.elements, self.args.vocab, None, true, &answer);
         if let Some(difference) = &difference {
             terminal::note(&format!("check: backend {backend} on {device}: {difference}"));
         }

@@ -1,13 +1,13 @@
 //! `topk select`: the best k of every row.
 use std::time::Instant;
 
-use aikf_topk::{Backend, Dtype, Element, Plan, Problem, Rows, Runtime, Selection, TopK};
+use aikf_topk::{Backend, Dtype, Element, Plan, Problem, Rows, Runtime, TopK};
 use clap::Args;
 use half::{bf16, f16};
 
 use super::Outcome;
 use crate::args::{self, DeviceArg, KnobArgs};
-use crate::check;
+use crate::check::{self, Difference};
 use crate::error::Error;
 use crate::input::{Input, Source, Wanted};
 use crate::output::{self, Format, selection};
@@ -33,6 +33,12 @@ pub struct SelectArgs {
     /// Elements wanted of every row
     #[arg(long, value_name = "K", value_parser = args::count)]
     top_k: usize,
+    /// How many elements each row has, from its start; those behind do not count
+    ///
+    /// One number a row, at most `n` each. Where a row has fewer than K elements, its last places
+    /// have no index, and the value -inf (inf with --smallest).
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = args::length)]
+    lengths: Option<Vec<u32>>,
     /// The elements' type; a file knows its own [default: f32]
     ///
     /// NumPy has no bf16: with `--dtype bf16` an .npy file may hold 16-bit words (uint16 or V2).
@@ -68,6 +74,8 @@ Examples:
     topk select --input random:7 --batch 2 --vocab 50000 --top-k 5
   A tensor of a file, on the second GPU, one JSON object a row:
     topk select --input logits.safetensors:lm_head --top-k 50 --device cuda:1 --format json
+  Rows of different lengths, padded to 8; the second has fewer than 3 elements:
+    topk select --input random:7 --batch 2 --vocab 8 --lengths 8,2 --top-k 3
   The GPU's code path without a GPU, checked and explained:
     topk select --input logits.npy --top-k 20 --device emulator --check --explain";
 
@@ -95,14 +103,23 @@ fn run_typed<T: Element>(
     if args.explain {
         terminal::note(&plan.explain());
     }
+    let lengths = args.lengths.as_deref();
+    if let Some(given) = lengths.map(<[u32]>::len).filter(|&given| given != input.rows) {
+        return Err(Error::Lengths { given, rows: input.rows });
+    }
     let elements = input.elements::<T>()?;
-    let rows = Rows::new(&elements, input.rows, input.n)?;
+    let mut rows = Rows::new(&elements, input.rows, input.n)?;
+    if let Some(lengths) = lengths {
+        rows = rows.with_lengths(lengths)?;
+    }
     let start = Instant::now();
     let answer = topk.select(runtime, rows)?;
     terminal::note(&summary(&plan, runtime, start));
     selection::print(args.format, args.all, &answer)?;
     if args.check {
-        return Ok(checked(&elements, input.n, !args.smallest, &answer));
+        let largest = !args.smallest;
+        let found = check::first_difference(&elements, input.n, lengths, largest, &answer);
+        return Ok(checked(found, input.rows));
     }
     Ok(Outcome::Done)
 }
@@ -130,10 +147,10 @@ fn summary(plan: &Plan, runtime: &Runtime, start: Instant) -> String {
     )
 }
 
-fn checked<T: Element>(elements: &[T], n: usize, largest: bool, answer: &Selection<T>) -> Outcome {
-    match check::first_difference(elements, n, largest, answer) {
+fn checked(difference: Option<Difference>, rows: usize) -> Outcome {
+    match difference {
         None => {
-            terminal::note(&format!("check: ok ({} rows)", answer.rows));
+            terminal::note(&format!("check: ok ({rows} rows)"));
             Outcome::Done
         }
         Some(difference) => {

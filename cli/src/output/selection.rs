@@ -1,4 +1,4 @@
-//! A selection: row, rank, index, value.
+//! A selection: row, rank, index, value. A place for which the row has no element has no index.
 use std::io::Write;
 
 use aikf_topk::{Element, Selection};
@@ -13,9 +13,9 @@ const RANKS_SHOWN: usize = 10;
 
 /// A row of the answer in JSON.
 #[derive(Serialize)]
-struct Record<'a> {
+struct Record {
     row: usize,
-    indices: &'a [u32],
+    indices: Vec<Option<u32>>,
     values: Vec<JsonValue>,
 }
 
@@ -43,7 +43,7 @@ fn as_table<T: Element>(
             table.add_row([
                 row.to_string(),
                 rank.to_string(),
-                index.to_string(),
+                place(index).map_or("-".to_string(), |place| place.to_string()),
                 number(value.to_f32()),
             ]);
         }
@@ -68,7 +68,7 @@ fn as_json<T: Element>(out: &mut impl Write, answer: &Selection<T>) -> Result<()
             out,
             &Record {
                 row,
-                indices: &answer.indices[range],
+                indices: answer.indices[range].iter().map(|&index| place(index)).collect(),
                 values: values.map(|v| JsonValue::new(v.to_f32())).collect(),
             },
         )?;
@@ -80,8 +80,14 @@ fn as_csv<T: Element>(out: &mut impl Write, answer: &Selection<T>) -> Result<(),
     writeln!(out, "row,rank,index,value")?;
     for row in 0..answer.rows {
         for (rank, (index, value)) in answer.row(row).enumerate() {
+            let index = place(index).map_or(String::new(), |place| place.to_string());
             writeln!(out, "{row},{rank},{index},{}", number(value.to_f32()))?;
         }
     }
     Ok(())
+}
+
+/// The index, unless it stands for no element.
+fn place(index: u32) -> Option<u32> {
+    (index != u32::MAX).then_some(index)
 }

@@ -25,7 +25,8 @@ pub(super) fn plan(
     let most = (problem.n as u32).div_ceil(PIECE_ELEMENTS_MIN).max(1);
     let piece_elements = (problem.n as u32).div_ceil(target.div_ceil(rows).clamp(1, most));
     let pieces = (problem.n as u32).div_ceil(piece_elements);
-    reasons.push(format!("pieces a row: {pieces} (for {target} blocks)"));
+    let origin = knobs.origin(Knob::Stage1TargetCtas).name();
+    reasons.push(format!("pieces a row: {pieces} (for {target} blocks, {origin})"));
     let mut workspace = Workspace::default();
     let row_count = problem.rows;
     let lists = row_count * pieces as usize;

@@ -1,4 +1,4 @@
-//! Indices are `u32`.
+//! Indices of these prepared calls are `u32`.
 use aikf_topk::{DeviceSlice, DeviceSliceMut, Error, PreparedTopK, StreamRef};
 
 fn call(

@@ -23,7 +23,7 @@ pub fn replays_with_new_data(runtime: &Runtime, replays: usize) {
     let mut input = DeviceBuffer::<f32>::zeroed(2 * n).expect("device memory");
     let mut values = DeviceBuffer::<f32>::zeroed(2 * k).expect("device memory");
     let mut indices = DeviceBuffer::<u32>::zeroed(2 * k).expect("device memory");
-    let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
+    let stream = Stream::new(StreamFlags::DEFAULT, None).expect("a stream");
     let raw = cuda_loader::Stream(stream.as_inner().cast());
     // SAFETY: the stream is live and nothing else uses it.
     unsafe { graph::stream_begin_capture(raw) }.expect("capturing");

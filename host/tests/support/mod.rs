@@ -129,7 +129,7 @@ pub fn select_on_device<T: TestElement>(runtime: &Runtime, topk: &TopK, case: &C
     let input = DeviceBuffer::from_slice(&bytes).expect("device memory");
     let values = DeviceBuffer::from_slice(&vec![0xa5u8; outputs * size]).expect("device memory");
     let indices = DeviceBuffer::from_slice(&vec![0xa5a5_a5a5u32; outputs]).expect("device memory");
-    let stream = Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream");
+    let stream = Stream::new(StreamFlags::DEFAULT, None).expect("a stream");
     let x = input.as_device_ptr().as_raw() + (case.lead * size) as u64;
     let (v, i) = (values.as_device_ptr().as_raw(), indices.as_device_ptr().as_raw());
     let call = RawCall { input: x, lengths: None, values: v, indices: i };

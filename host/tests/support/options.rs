@@ -16,7 +16,7 @@ fn values_of(pattern: Pattern, rows: usize, n: usize) -> Vec<f32> {
 }
 
 fn stream() -> Stream {
-    Stream::new(StreamFlags::NON_BLOCKING, None).expect("a stream")
+    Stream::new(StreamFlags::DEFAULT, None).expect("a stream")
 }
 
 /// Rows of several lengths, 0 and less than k among them, padded by poison that must not be chosen.
