@@ -44,6 +44,16 @@ fn main() {
         trial("two_streams", support::options::two_streams),
         trial("buffers_that_do_not_fit", support::options::buffers_that_do_not_fit::<u32>),
     ];
+    let others = aikf_topk::gpu_count().is_ok_and(|count| count > 1);
+    if !skip && !others {
+        eprintln!("several_devices is skipped: there is one GPU");
+    }
+    let mut trials = trials;
+    let several = Trial::test("several_devices", || {
+        several_devices();
+        Ok(())
+    });
+    trials.push(several.with_ignored_flag(!others));
     let mut arguments = Arguments::from_args();
     // One GPU, one context: tests that share it take turns.
     arguments.test_threads.get_or_insert(1);
@@ -193,4 +203,20 @@ fn no_knob_changes_the_answer(runtime: &Runtime) {
 
 fn captured_in_a_graph(runtime: &Runtime) {
     support::graph::replays_with_new_data(runtime, 1000);
+}
+
+/// Every GPU in turn, and calls that were prepared on one while another was used.
+fn several_devices() {
+    let count = aikf_topk::gpu_count().expect("a driver");
+    let (pattern, dtype) = (Pattern::Normal, Dtype::F32);
+    let case = Case { pattern, dtype, rows: 2, n: 40_000, k: 64, largest: true, lead: 1 };
+    let right = reference(&case);
+    let open = |number| Runtime::open(DeviceChoice::Cuda(number)).expect("it is there");
+    let runtimes: Vec<Runtime> = (0..count).map(open).collect();
+    for _ in 0..3 {
+        for runtime in &runtimes {
+            let answer = select_from_host::<f32>(runtime, &topk_of(&case), &case);
+            assert_same(&answer, &right, case.k, &(runtime.device(), case));
+        }
+    }
 }
