@@ -134,7 +134,7 @@ knobs! {
     /// `stream`, `singlepass`: 16-byte loads that a lane keeps in flight. Rounded down to 1, 2, 4
     /// or 8; with 32 warps it is 1.
     Stage1Stages = "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8),
-        "such that a row has about 16 pieces, up to 8";
+        "as many as a piece has for it, up to 8";
     /// `stream`, `singlepass`, `radix`: wanted blocks over all rows.
     Stage1TargetCtas = "stage1_target_ctas", "AIKF_STAGE1_TARGET_CTAS", Legal::Range(1, 65535),
         "one a multiprocessor; two for `radix`";

@@ -207,12 +207,12 @@ fn choose(
 ) -> (Backend, &'static str) {
     match (wished, device) {
         (Backend::Auto, None) => (Backend::Cpu, "auto: there is no GPU"),
-        // Measured on an H200: from about half a row a multiprocessor on, sharing rows costs more
-        // than it brings.
-        (Backend::Auto, Some(device)) if 2 * problem.rows > device.multiprocessors as usize => {
-            (Backend::Streaming, "auto: there are rows for most multiprocessors")
+        (Backend::Auto, Some(device)) if problem.rows > device.multiprocessors as usize => {
+            (Backend::Streaming, "auto: there is more than a row for every multiprocessor")
         }
-        (Backend::Auto, Some(_)) => (Backend::Singlepass, "auto: rows must share the GPU"),
+        (Backend::Auto, Some(_)) => {
+            (Backend::Singlepass, "auto: there are multiprocessors for all rows")
+        }
         (named, _) => (named, "asked for"),
     }
 }

@@ -12,6 +12,8 @@ use crate::problem::Problem;
 use crate::settings::Backend;
 
 const WARP: u32 = 32;
+/// The most vectors that a lane keeps in flight.
+const DEPTH_MAX: u32 = SELECT_DEPTHS[0];
 /// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks
 /// fit on a multiprocessor.
 const SLACK: u32 = 2048;
@@ -60,10 +62,11 @@ impl Planner<'_> {
         let (k, n) = (self.problem.k as u32, n as u32);
         // As many as a row has that starts at a 16-byte boundary; others have one less.
         let vectors = (n / dtype.per_vector()).max(1);
-        let (warps, depth) = self.block(vectors);
-        let wanted = self.pieces(vectors.div_ceil(warps * WARP * depth));
+        let warps = self.warps(vectors);
+        let wanted = self.pieces(vectors, warps);
         let piece_vectors = vectors.div_ceil(wanted);
         let pieces = vectors.div_ceil(piece_vectors);
+        let depth = self.depth(piece_vectors, warps);
         let join = match self.backend {
             Backend::Stream => Join::Later,
             _ => Join::LastBlock,
@@ -121,11 +124,66 @@ impl Planner<'_> {
         QueueLayout::new(k, slack)
     }
 
-    /// Warps of a block, and vectors that a lane keeps in flight.
-    fn block(&mut self, vectors: u32) -> (u32, u32) {
-        let (warps, wished) = match self.backend {
-            Backend::Streaming => self.streaming_block(vectors),
-            _ => self.shared_block(vectors),
+    /// Whether blocks of different rows take turns on a multiprocessor.
+    fn takes_turns(&self) -> bool {
+        let rows = self.problem.rows;
+        self.backend == Backend::Streaming && rows > self.device.multiprocessors as usize
+    }
+
+    /// Warps of a block: fewer for short rows.
+    fn warps(&mut self, vectors: u32) -> u32 {
+        let preset = if self.takes_turns() {
+            (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(1, 16)
+        } else {
+            vectors.div_ceil(WARP).next_power_of_two().min(16)
+        };
+        match self.backend {
+            Backend::Streaming => self.value(Knob::StreamingWarps, preset),
+            _ => self.value(Knob::Stage1Warps, preset),
+        }
+    }
+
+    /// Blocks a row: enough to fill the device, few enough to keep the merge short.
+    fn pieces(&mut self, vectors: u32, warps: u32) -> u32 {
+        if self.backend == Backend::Streaming {
+            return 1;
+        }
+        let rows = u32::try_from(self.problem.rows).unwrap_or(u32::MAX);
+        let k = self.problem.k as u32;
+        let target = self.value(Knob::Stage1TargetCtas, self.device.multiprocessors);
+        // More than one wave of blocks costs more than idle multiprocessors.
+        let parallel = (target / rows).max(1);
+        let budget = self.value(Knob::TargetStage2Candidates, 8192).max(k) / k;
+        let budget = match self.value(Knob::Stage1ParallelHint, 0) {
+            0 => budget,
+            _ => u32::MAX,
+        };
+        // Measured on an H200: with 16 pieces a row, or as many as one round of loads each takes,
+        // reading and merging are in balance.
+        let round = vectors.div_ceil(warps * WARP);
+        let balanced = match self.knobs.get(Knob::Stage1TargetCtas) {
+            None => round.div_ceil(DEPTH_MAX).max(16).min(round),
+            Some(_) => round,
+        };
+        let pieces = parallel.min(budget).min(balanced).max(1);
+        self.reasons.push(format!(
+            "pieces a row: {pieces} (for {target} blocks: {parallel}, by candidates: {budget}, \
+             by length: {balanced})"
+        ));
+        pieces
+    }
+
+    /// Vectors that a lane keeps in flight. Measured on an H200: as many as the piece has for it;
+    /// fewer where two blocks take turns, which hide each other's waits.
+    fn depth(&mut self, piece_vectors: u32, warps: u32) -> u32 {
+        let preset = if self.takes_turns() {
+            previous_power_of_two(piece_vectors / (WARP * warps)).min(DEPTH_MAX / 2)
+        } else {
+            piece_vectors.div_ceil(WARP * warps).next_power_of_two().min(DEPTH_MAX)
+        };
+        let wished = match self.backend {
+            Backend::Streaming => self.value(Knob::StreamingBlockN, WARP * preset) / WARP,
+            _ => self.value(Knob::Stage1Stages, preset),
         };
         let usable = |depth: &u32| {
             let symbol = format!("select_{}_u{depth}", self.problem.dtype.name());
@@ -138,48 +196,7 @@ impl Planner<'_> {
                 "loads in flight: {depth} a lane; {wished} with {warps} warps is not built"
             ));
         }
-        (warps, depth)
-    }
-
-    /// For a row a block. Measured on an H200: more loads in flight where a multiprocessor has one
-    /// row, fewer where two can take turns; and smaller blocks for short rows.
-    fn streaming_block(&mut self, vectors: u32) -> (u32, u32) {
-        let alone = self.problem.rows <= self.device.multiprocessors as usize;
-        let deep = if alone { 8 } else { 4 };
-        let warps = (vectors / (2 * WARP * deep)).next_power_of_two().clamp(1, 16);
-        let warps = self.value(Knob::StreamingWarps, warps);
-        let full = previous_power_of_two(vectors / (WARP * warps)).min(deep);
-        (warps, self.value(Knob::StreamingBlockN, WARP * full) / WARP)
-    }
-
-    /// For rows that blocks share. Measured on an H200: with 16 pieces a row, loads and merge are
-    /// in balance.
-    fn shared_block(&mut self, vectors: u32) -> (u32, u32) {
-        let warps = vectors.div_ceil(WARP).next_power_of_two().min(16);
-        let warps = self.value(Knob::Stage1Warps, warps);
-        let balanced = vectors.div_ceil(16 * WARP * warps).next_power_of_two().min(8);
-        (warps, self.value(Knob::Stage1Stages, balanced))
-    }
-
-    /// Blocks a row: enough to fill the device, few enough to keep the merge short.
-    fn pieces(&mut self, tiles: u32) -> u32 {
-        if self.backend == Backend::Streaming {
-            return 1;
-        }
-        let rows = u32::try_from(self.problem.rows).unwrap_or(u32::MAX);
-        let k = self.problem.k as u32;
-        let target = self.value(Knob::Stage1TargetCtas, self.device.multiprocessors);
-        let parallel = target.div_ceil(rows).min(tiles);
-        let budget = self.value(Knob::TargetStage2Candidates, 8192).max(k) / k;
-        let pieces = match self.value(Knob::Stage1ParallelHint, 0) {
-            0 => parallel.min(budget),
-            _ => parallel,
-        };
-        self.reasons.push(format!(
-            "pieces a row: {} (for {target} blocks: {parallel}, by candidates: {budget})",
-            pieces.max(1)
-        ));
-        pieces.max(1)
+        depth
     }
 
     /// Stage 2 of `stream`.

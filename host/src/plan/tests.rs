@@ -139,8 +139,8 @@ fn auto_looks_at_the_rows() {
         let plan = Plan::new(&problem, Some(&device(227)), &Settings::default());
         plan.unwrap().backend
     };
-    assert_eq!([backend(1), backend(66)], [Backend::Singlepass; 2]);
-    assert_eq!([backend(67), backend(9999)], [Backend::Streaming; 2]);
+    assert_eq!([backend(1), backend(132)], [Backend::Singlepass; 2]);
+    assert_eq!([backend(133), backend(9999)], [Backend::Streaming; 2]);
 }
 
 #[test]
