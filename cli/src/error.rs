@@ -206,9 +206,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Library(error) if error.is_missing_device() => exit::NO_DEVICE,
-            Error::Library(aikf_topk::Error::Driver(_)) | Error::Cuda(_) | Error::Output(_) => {
-                exit::FAILED
-            }
+            Error::Library(aikf_topk::Error::Driver(_) | aikf_topk::Error::Torch(_))
+            | Error::Cuda(_)
+            | Error::Output(_) => exit::FAILED,
             _ => exit::USAGE,
         }
     }

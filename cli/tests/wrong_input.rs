@@ -86,6 +86,17 @@ fn a_device_that_is_not_there() {
     named.fails(3, &["no GPU for backend radix", "emulator"]);
 }
 
+#[cfg(not(feature = "torch"))]
+#[test]
+fn a_backend_that_is_not_in_this_build() {
+    let needed = ["backend torch is not in this build", "--features torch", "LIBTORCH"];
+    for device in ["auto", "cpu", "emulator"] {
+        let text = format!("--device {device} --top-k 3");
+        topk(&format!("{RANDOM} {text} --impl torch")).fails(2, &needed);
+        topk(&format!("compare --vocab 30 {text} --impls cpu,torch")).fails(2, &needed);
+    }
+}
+
 #[test]
 fn files_that_cannot_be_read() {
     let folder = Folder::new();

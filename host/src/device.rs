@@ -76,6 +76,11 @@ impl Gpu {
         &self.inner.limits
     }
 
+    /// Its number, as the driver counts GPUs.
+    pub fn number(&self) -> u32 {
+        self.inner.device.0 as u32
+    }
+
     /// Makes the GPU's primary context current on the calling thread.
     ///
     /// # Errors

@@ -45,6 +45,14 @@ pub enum Error {
         /// The next step.
         advice: &'static str,
     },
+    /// A backend that is not in this build, or a call that it does not take.
+    #[error("backend {backend} {reason}")]
+    Refused {
+        /// The backend that was asked for.
+        backend: &'static str,
+        /// What it is not or does not, and the next step.
+        reason: &'static str,
+    },
     /// A buffer is too small, or two do not fit together.
     #[error("{what} has room for {actual} elements, and {needed} are needed")]
     Buffer {
@@ -71,6 +79,9 @@ pub enum Error {
         /// Why there is none, and what would help.
         reason: String,
     },
+    /// LibTorch failed: its own words.
+    #[error("LibTorch failed: {0}")]
+    Torch(String),
     /// The CUDA driver refused a call.
     #[error(transparent)]
     Driver(#[from] DriverError),

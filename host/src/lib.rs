@@ -50,7 +50,8 @@
 //!
 //! Exactly `k` elements a row, best first; NaN is greatest, `-0.0` equals `+0.0`, and among equals
 //! the lowest index wins. The answer is the same, bit for bit, on every backend, device, batch size
-//! and setting. The whole of it: `docs/semantics.md`.
+//! and setting; only backend `torch` has its own way with equals. The whole of it:
+//! `docs/semantics.md`.
 //!
 //! # Features
 //!
@@ -58,6 +59,7 @@
 //! |---|---|---|
 //! | `cust` | yes | conversions from `cust` buffers and streams |
 //! | `emulator` | no | device `emulator`: the GPU's code path on any machine |
+//! | `torch` | no | backend `torch`: PyTorch's own topk; needs LibTorch (`docs/torch.md`) |
 //!
 //! A crate that depends on this one with `cust` needs `CUDA_LIBRARY_PATH` to name a folder with an
 //! empty `lib64` in it (README, "In your own crate"); without `cust` it needs nothing.
@@ -68,6 +70,7 @@
 //! topk, runtime -> launch, device -> cuda_loader -> libcuda, or the emulator
 //!        \-> plan (pure) -> problem, knobs, settings, kernels_gpu::{params, variants}
 //!        \-> cpu
+//!        \-> torch -> LibTorch (feature `torch`)
 //! ```
 mod buffers;
 mod cpu;
@@ -83,6 +86,7 @@ mod rows;
 mod runtime;
 mod settings;
 mod topk;
+mod torch;
 
 pub use buffers::{DeviceSlice, DeviceSliceMut, StreamRef};
 pub use cuda_loader::DriverError;

@@ -11,13 +11,22 @@ use crate::error::Error;
 use crate::launch::{Buffers, PreparedLaunches};
 use crate::plan::{Plan, Work};
 use crate::rows::Rows;
+use crate::torch::PreparedTorch;
+
+/// What a call enqueues.
+#[derive(Debug)]
+enum Ready {
+    Nothing,
+    Launches(PreparedLaunches),
+    Torch(PreparedTorch),
+}
 
 /// Calls of one shape on a GPU, with their workspace. One call at a time may be in flight.
 #[derive(Debug)]
 pub struct PreparedTopK<T, I = u32> {
     gpu: Gpu,
     plan: Plan,
-    launches: Option<PreparedLaunches>,
+    ready: Ready,
     workspace: DevicePtr,
     /// The workspace's owner, unless it is the caller's.
     _own: Option<DeviceMemory>,
@@ -55,9 +64,10 @@ impl<T: Element, I: IndexType> PreparedTopK<T, I> {
         bytes: usize,
     ) -> Result<Self, Error> {
         check_room("the workspace, in bytes,", bytes, plan.workspace_bytes())?;
-        let launches = match &plan.work {
-            Work::Gpu(gpu_plan) => Some(PreparedLaunches::new(gpu, gpu_plan)?),
-            Work::Nothing => None,
+        let ready = match &plan.work {
+            Work::Gpu(gpu_plan) => Ready::Launches(PreparedLaunches::new(gpu, gpu_plan)?),
+            Work::Torch => Ready::Torch(PreparedTorch::new(gpu, &plan.problem)?),
+            Work::Nothing => Ready::Nothing,
             Work::Cpu => {
                 return Err(Error::NoGpu {
                     purpose: "prepared calls".to_string(),
@@ -70,7 +80,7 @@ impl<T: Element, I: IndexType> PreparedTopK<T, I> {
         // SAFETY: the caller vouches for the workspace, and its size was checked.
         unsafe { clear(workspace, plan.workspace().zeroed_bytes, &stream) }?;
         let (gpu, types) = (gpu.clone(), PhantomData);
-        Ok(PreparedTopK { gpu, plan, launches, workspace, _own: None, types })
+        Ok(PreparedTopK { gpu, plan, ready, workspace, _own: None, types })
     }
 
     /// The plan that is followed.
@@ -79,14 +89,16 @@ impl<T: Element, I: IndexType> PreparedTopK<T, I> {
     }
 
     /// Enqueues a selection on the caller's stream: the plan's launches, no allocation, no
-    /// synchronisation; may be captured in a graph.
+    /// synchronisation; may be captured in a graph. None of that holds for
+    /// [`Backend::Torch`](crate::Backend::Torch), which allocates and refuses to be captured.
     ///
     /// - `input`: the rows, on the device, `[rows, n]`;
     /// - `values`: room for `[rows, k]` elements;
     /// - `indices`: room for `[rows, k]` indices.
     ///
     /// # Errors
-    /// [`Error::Buffer`] where one of them is too short; [`Error::Driver`].
+    /// [`Error::Buffer`] where one of them is too short; [`Error::Driver`]; with backend `torch`
+    /// [`Error::Refused`] while the stream is being captured, and [`Error::Torch`].
     ///
     /// # Safety
     /// - The three stay allocated, and nothing else touches the outputs or writes the input, until
@@ -110,7 +122,7 @@ impl<T: Element, I: IndexType> PreparedTopK<T, I> {
     /// element get `-inf` (`+inf` for the smallest) and index `u32::MAX`, or -1 as `i64`.
     ///
     /// # Errors
-    /// As for [`PreparedTopK::enqueue`].
+    /// As for [`PreparedTopK::enqueue`]; [`Error::Refused`] by backend `torch`.
     ///
     /// # Safety
     /// As for [`PreparedTopK::enqueue`]; the lengths count as input. A length above `n` counts as
@@ -156,23 +168,27 @@ impl<T: Element, I: IndexType> PreparedTopK<T, I> {
     /// have room for cannot be checked.
     ///
     /// # Errors
-    /// [`Error::Driver`].
+    /// As for [`PreparedTopK::enqueue`], but for [`Error::Buffer`].
     ///
     /// # Safety
     /// - The addresses are what [`RawCall`] says, each aligned for its type.
     /// - The duties of [`PreparedTopK::enqueue`].
     pub unsafe fn enqueue_raw(&mut self, call: RawCall, stream: *mut c_void) -> Result<(), Error> {
         self.gpu.make_current()?;
-        if let Some(prepared) = &self.launches {
-            let buffers = Buffers {
-                input: DevicePtr(call.input),
-                lengths: call.lengths.map_or(DevicePtr::NULL, DevicePtr),
-                values: DevicePtr(call.values),
-                indices: DevicePtr(call.indices),
-                workspace: self.workspace,
-            };
+        let buffers = Buffers {
+            input: DevicePtr(call.input),
+            lengths: call.lengths.map_or(DevicePtr::NULL, DevicePtr),
+            values: DevicePtr(call.values),
+            indices: DevicePtr(call.indices),
+            workspace: self.workspace,
+        };
+        let stream = Stream(stream);
+        match &self.ready {
+            Ready::Nothing => {}
             // SAFETY: the workspace is the plan's own, and the caller vouches for the rest.
-            unsafe { prepared.enqueue(&buffers, Stream(stream)) }?;
+            Ready::Launches(launches) => unsafe { launches.enqueue(&buffers, stream) }?,
+            // SAFETY: as above.
+            Ready::Torch(torch) => unsafe { torch.enqueue(&buffers, stream) }?,
         }
         Ok(())
     }

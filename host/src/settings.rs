@@ -8,7 +8,8 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::knobs::{KNOBS, Knob, Knobs, Origin};
 
-/// How a selection is done. Every backend gives the same answer, bit for bit.
+/// How a selection is done. Every backend gives the same answer, bit for bit, but for
+/// [`Backend::Torch`] among equals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
@@ -23,18 +24,23 @@ pub enum Backend {
     Streaming,
     /// Radix select over global memory, then a sort: any `k`.
     Radix,
+    /// PyTorch's own `torch.topk` through LibTorch (cargo feature `torch`), to compare with. Which
+    /// of equals it chooses, and in which order they come, is its own affair. [`Backend::Auto`]
+    /// never takes it.
+    Torch,
     /// The host's cores.
     Cpu,
 }
 
 impl Backend {
     /// Every backend.
-    pub const ALL: [Backend; 6] = [
+    pub const ALL: [Backend; 7] = [
         Backend::Auto,
         Backend::Stream,
         Backend::Singlepass,
         Backend::Streaming,
         Backend::Radix,
+        Backend::Torch,
         Backend::Cpu,
     ];
 
@@ -46,6 +52,7 @@ impl Backend {
             Backend::Singlepass => "singlepass",
             Backend::Streaming => "streaming",
             Backend::Radix => "radix",
+            Backend::Torch => "torch",
             Backend::Cpu => "cpu",
         }
     }
@@ -253,7 +260,7 @@ mod tests {
         assert_eq!(
             text(&[("AIKF_TOPK_IMPL", "quick")]),
             "AIKF_TOPK_IMPL=quick (from the environment) is not legal: \
-             it must be one of auto, stream, singlepass, streaming, radix, cpu"
+             it must be one of auto, stream, singlepass, streaming, radix, torch, cpu"
         );
         assert!(text(&[("AIKF_STAGE1_STAGES", "9")]).contains("from 1 to 8"));
         assert!(text(&[("AIKF_DEVICE", "cuda:x")]).contains("cuda:N"));

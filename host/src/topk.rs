@@ -10,6 +10,7 @@ use crate::problem::Problem;
 use crate::rows::{Rows, Selection};
 use crate::runtime::Runtime;
 use crate::settings::{Backend, Settings};
+use crate::torch;
 
 /// A selection of the best `k` of every row, as one wants it.
 ///
@@ -65,7 +66,11 @@ impl TopK {
     pub fn plan(&self, runtime: &Runtime, problem: &Problem) -> Result<Plan, Error> {
         let problem = Problem { k: self.k, largest: self.largest, ..*problem };
         let limits = runtime.gpu().map(Gpu::limits);
-        Plan::new(&problem, limits, &self.settings.or(runtime.settings()))
+        let plan = Plan::new(&problem, limits, &self.settings.or(runtime.settings()))?;
+        if plan.work == Work::Torch {
+            torch::check_driver()?;
+        }
+        Ok(plan)
     }
 
     /// Selects from rows in the host's memory, and waits for the answer. On a GPU the rows travel
@@ -73,7 +78,8 @@ impl TopK {
     ///
     /// # Errors
     /// [`Error::Problem`] for a `k` of 0 or above `n`; [`Error::Unsupported`] where the backend
-    /// cannot do it on this device; [`Error::Driver`] where the driver fails.
+    /// cannot do it on this device; [`Error::Refused`] where the backend is not in this build or
+    /// does not take the rows; [`Error::Driver`] where the driver fails.
     pub fn select<T: Element>(
         &self,
         runtime: &Runtime,
@@ -86,7 +92,9 @@ impl TopK {
         let plan = self.plan(runtime, &problem)?;
         let (values, indices) = match (&plan.work, runtime.gpu()) {
             (Work::Nothing, _) => (vec![], vec![]),
-            (Work::Gpu(_), Some(gpu)) => PreparedTopK::new(gpu, plan)?.round_trip(&rows)?,
+            (Work::Gpu(_) | Work::Torch, Some(gpu)) => {
+                PreparedTopK::new(gpu, plan)?.round_trip(&rows)?
+            }
             _ => cpu::select(&rows, &plan.problem),
         };
         Ok(Selection { rows: rows.rows, k: self.k, values, indices })

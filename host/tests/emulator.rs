@@ -2,7 +2,7 @@
 //! run in the SIMT emulator.
 mod support;
 
-use aikf_topk::{DeviceChoice, Dtype, Knob, Runtime};
+use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Knob, Problem, Runtime, TopK};
 use kernels_gpu::testkit::{Case, Pattern};
 use proptest::prelude::*;
 use support::{
@@ -53,6 +53,19 @@ fn a_number_that_no_gpu_has_is_a_missing_device() {
     assert!(text.contains("no device of this number"), "{text}");
 }
 
+/// LibTorch would open the real driver beside the emulator.
+#[test]
+fn backend_torch_is_refused() {
+    let (runtime, topk) = (emulator(), TopK::new(2).backend(Backend::Torch));
+    let error = topk.plan(&runtime, &Problem::new(Dtype::F32, 1, 10, 2)).unwrap_err();
+    if cfg!(feature = "torch") {
+        assert!(matches!(error, Error::NoGpu { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("; use device cuda"), "{error}");
+    } else {
+        assert!(matches!(error, Error::Refused { backend: "torch", .. }), "{error:?}");
+    }
+}
+
 /// Corners of the knobs' space: a knob may change speed, never a result.
 #[test]
 fn no_knob_changes_the_answer() {
@@ -99,7 +112,7 @@ fn a_k_of_several_runs() {
     for (pattern, n, k) in [(Pattern::Ties, 5000, 4500), (Pattern::AnyBits, 9000, 9000)] {
         let (dtype, largest) = (Dtype::F32, true);
         let case = Case { pattern, dtype, rows: 1, n, k, largest, lead: 1 };
-        let topk = topk_of(&case).backend(aikf_topk::Backend::Radix);
+        let topk = topk_of(&case).backend(Backend::Radix);
         let answer = select_on_device::<f32>(&runtime, &topk, &case);
         assert_same(&answer, &reference(&case), k, &case);
     }

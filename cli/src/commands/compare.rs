@@ -36,7 +36,7 @@ pub struct CompareArgs {
     /// Where the made-up rows start from
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The backends, the first of which the others are compared with [default: all that can run]
+    /// The backends, the first of which the others are compared with [default: all of ours]
     #[arg(
         long,
         value_name = "BACKEND,...",
@@ -148,11 +148,13 @@ fn able(
 }
 
 /// The backends that were named; else the CPU, and all others where there is a GPU for them.
+/// `torch` is for those who name it: few builds have it, and among equals it differs.
 fn wanted(args: &CompareArgs, runtime: &Runtime) -> Vec<Backend> {
     if !args.impls.is_empty() {
         return args.impls.clone();
     }
-    let on_gpu = |backend: &Backend| !matches!(backend, Backend::Auto | Backend::Cpu);
+    let others = [Backend::Auto, Backend::Cpu, Backend::Torch];
+    let on_gpu = |backend: &Backend| !others.contains(backend);
     let on_gpu: Vec<Backend> = Backend::ALL.into_iter().filter(on_gpu).collect();
     if runtime.gpu().is_none() {
         let names = on_gpu.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", ");

@@ -204,6 +204,8 @@ fn events_take_the_time() {
         // SAFETY: both handles are live.
         assert_eq!(code(unsafe { api::event_record(event, stream) }), 0);
     }
+    // SAFETY: stream and event are live.
+    assert_eq!(code(unsafe { api::stream_wait_event(stream, end) }), 0);
     // SAFETY: the event is live.
     assert_eq!(code(unsafe { api::event_synchronize(end) }), 0);
     // SAFETY: both events are live.

@@ -48,7 +48,13 @@ fn a_graph_replays_what_was_recorded() {
     enqueue(stream, data, 2, &mut result);
     assert_eq!(result, [3; 4], "without a capture the work is done at once");
 
+    let capturing = || {
+        // SAFETY: the stream is live.
+        unsafe { api::stream_is_capturing(stream) }
+    };
+    assert_eq!(capturing(), Ok(false));
     assert_eq!(begin(stream), 0);
+    assert_eq!(capturing(), Ok(true));
     enqueue(stream, data, 10, &mut result);
     assert_eq!(result, [3; 4], "recorded, not run");
     // SAFETY: the stream is live.

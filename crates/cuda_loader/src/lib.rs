@@ -35,4 +35,4 @@ pub mod provider;
 
 pub use error::DriverError;
 pub use handle::{Context, Device, DevicePtr, Event, Function, Graph, GraphExec, Module, Stream};
-pub use provider::{InstallError, Lookup, driver_name, install, library};
+pub use provider::{InstallError, Lookup, driver_name, install, is_installed, library};

@@ -91,6 +91,12 @@ pub fn driver_name() -> &'static str {
     driver().name()
 }
 
+/// Whether the driver in use was given to [`install`], so that libraries which open `libcuda` on
+/// their own work with another one. This chooses the driver.
+pub fn is_installed() -> bool {
+    matches!(driver(), Driver::Installed { .. })
+}
+
 /// Why there is no driver; nothing if there is one.
 pub(crate) fn missing_reason() -> Option<&'static str> {
     match driver() {

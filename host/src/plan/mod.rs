@@ -1,12 +1,13 @@
 //! Planning: a pure function of problem, device and knobs. Nothing here touches a driver.
 use std::fmt::{self, Write as _};
 
-use kernels_gpu::params::{MergeParams, RadixParams, RunParams, SelectParams};
+use kernels_gpu::params::{Index, MergeParams, RadixParams, RunParams, SelectParams};
 
 use crate::error::Error;
 use crate::knobs::Knobs;
 use crate::problem::Problem;
 use crate::settings::{Backend, Settings};
+use crate::torch;
 
 mod planner;
 mod radix;
@@ -112,6 +113,8 @@ pub enum Work {
     Cpu,
     /// Kernels on a GPU.
     Gpu(GpuPlan),
+    /// LibTorch's kernels on a GPU.
+    Torch,
 }
 
 /// How a problem will be solved, and why so.
@@ -131,7 +134,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Problem`] where the problem breaks a rule; [`Error::Unsupported`] where the backend
-    /// cannot do it; [`Error::NoGpu`] where the backend needs a GPU and there is none.
+    /// cannot do it; [`Error::Refused`] where this build does not have it; [`Error::NoGpu`] where
+    /// it needs a GPU and there is none.
     pub fn new(
         problem: &Problem,
         device: Option<&DeviceLimits>,
@@ -139,7 +143,11 @@ impl Plan {
     ) -> Result<Plan, Error> {
         problem.validate()?;
         let (backend, reason) = choose(problem, device, settings.backend.unwrap_or_default());
-        let reasons = vec![format!("backend {backend}: {reason}")];
+        let mut reasons = vec![format!("backend {backend}: {reason}")];
+        if backend == Backend::Torch {
+            torch::check_built()?;
+            reasons.push(torch::EXPLANATION.to_string());
+        }
         let mut plan = Plan { problem: *problem, backend, work: Work::Nothing, reasons };
         if problem.rows == 0 {
             return Ok(plan);
@@ -152,6 +160,7 @@ impl Plan {
                     reason: "use device cuda or emulator, or backend cpu".into(),
                 });
             }
+            (Backend::Torch, Some(_)) => Work::Torch,
             (_, Some(device)) => Work::Gpu(plan.for_gpu(device, &settings.knobs)?),
         };
         Ok(plan)
@@ -178,7 +187,17 @@ impl Plan {
         match &self.work {
             Work::Nothing | Work::Cpu => Workspace::default(),
             Work::Gpu(plan) => plan.workspace,
+            Work::Torch => self.wide_indices(),
         }
+    }
+
+    /// Room for LibTorch's indices, which have 64 bits, where others are wanted.
+    fn wide_indices(&self) -> Workspace {
+        let mut workspace = Workspace::default();
+        if self.problem.index != Index::I64 {
+            workspace.add(self.problem.output_elements(), size_of::<i64>());
+        }
+        workspace
     }
 
     /// Bytes of device memory that the plan needs beside input and outputs.

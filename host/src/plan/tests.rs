@@ -149,3 +149,47 @@ fn no_rows_need_no_launch() {
     assert_eq!(plan.work, Work::Nothing);
     assert_eq!(plan.workspace_bytes(), 0);
 }
+
+#[test]
+fn backend_torch_is_never_the_choice_of_auto() {
+    let problem = Problem::new(Dtype::F32, 4, 1000, 10);
+    for rows in [1, 4, 10_000] {
+        let problem = Problem { rows, ..problem };
+        let plan = Plan::new(&problem, Some(&device(227)), &Settings::default()).unwrap();
+        assert_ne!(plan.backend, Backend::Torch);
+    }
+}
+
+#[cfg(not(feature = "torch"))]
+#[test]
+fn a_build_without_libtorch_says_how_to_get_it() {
+    let settings = settings(Backend::Torch, &[]);
+    for rows in [0, 4] {
+        let problem = Problem::new(Dtype::F32, rows, 1000, 10);
+        for device in [None, Some(&device(227))] {
+            let error = Plan::new(&problem, device, &settings).unwrap_err();
+            assert!(!error.is_missing_device(), "{error:?}");
+            assert_eq!(
+                error.to_string(),
+                "backend torch is not in this build: build with `--features torch` and LibTorch \
+                 2.11, which LIBTORCH=FOLDER names, or LIBTORCH_USE_PYTORCH=1 finds in Python \
+                 (docs/torch.md)"
+            );
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn backend_torch_takes_indices_of_64_bits_in_its_workspace() {
+    let settings = settings(Backend::Torch, &[]);
+    let problem = Problem::new(Dtype::F32, 4, 1_000_000, 5000);
+    let gpu = device(227);
+    let plan = |problem: &Problem, device| Plan::new(problem, device, &settings);
+    let narrow = plan(&problem, Some(&gpu)).unwrap();
+    assert_eq!((&narrow.work, narrow.backend), (&Work::Torch, Backend::Torch));
+    assert_eq!(narrow.workspace(), Workspace { bytes: 8 * 4 * 5000, zeroed_bytes: 0 });
+    let wide = Problem { index: Index::I64, ..problem };
+    assert_eq!(plan(&wide, Some(&gpu)).unwrap().workspace_bytes(), 0);
+    assert!(matches!(plan(&problem, None), Err(Error::NoGpu { .. })));
+}

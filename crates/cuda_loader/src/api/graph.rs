@@ -22,6 +22,18 @@ pub unsafe fn stream_begin_capture(stream: Stream) -> Result<(), DriverError> {
     unsafe { raw::cuStreamBeginCapture_v2(stream, THREAD_LOCAL) }
 }
 
+/// Whether the work of a stream is being recorded, even if a call in between spoilt the capture.
+///
+/// # Safety
+///
+/// `stream` is live or null.
+pub unsafe fn stream_is_capturing(stream: Stream) -> Result<bool, DriverError> {
+    let mut status = 0;
+    // SAFETY: the caller vouches for the handle; the driver writes one status to the place given.
+    unsafe { raw::cuStreamIsCapturing(stream, &mut status) }?;
+    Ok(status != 0)
+}
+
 /// Ends the recording and gives its graph.
 ///
 /// # Errors

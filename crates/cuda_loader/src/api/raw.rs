@@ -95,8 +95,10 @@ driver_functions! {
     fn cuEventSynchronize(event: Event);
     fn cuEventElapsedTime(milliseconds: *mut f32, start: Event, end: Event);
     fn cuEventDestroy_v2(event: Event);
+    fn cuStreamWaitEvent(stream: Stream, event: Event, flags: u32);
 
     fn cuStreamBeginCapture_v2(stream: Stream, mode: u32);
+    fn cuStreamIsCapturing(stream: Stream, status: *mut u32);
     fn cuStreamEndCapture(stream: Stream, graph: *mut Graph);
     fn cuGraphInstantiateWithFlags(exec: *mut GraphExec, graph: Graph, flags: u64);
     fn cuGraphLaunch(exec: GraphExec, stream: Stream);

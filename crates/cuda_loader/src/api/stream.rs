@@ -53,6 +53,17 @@ pub unsafe fn event_record(event: Event, stream: Stream) -> Result<(), DriverErr
     unsafe { raw::cuEventRecord(event, stream) }
 }
 
+/// Makes a stream wait for an event: what is enqueued on it after this call runs once the stream of
+/// the event has got past the event's last mark. The call itself waits for nothing.
+///
+/// # Safety
+///
+/// `stream` is live or null; `event` is live, and of the same context.
+pub unsafe fn stream_wait_event(stream: Stream, event: Event) -> Result<(), DriverError> {
+    // SAFETY: the caller vouches for the handles; 0 asks for the default behaviour.
+    unsafe { raw::cuStreamWaitEvent(stream, event, 0) }
+}
+
 /// Waits until the stream has got past the event.
 ///
 /// # Safety
