@@ -80,7 +80,7 @@ fn no_knob_changes_the_answer() {
         lead: 3,
     };
     let right = reference(&case);
-    let corners: [&[(Knob, &str)]; 8] = [
+    let corners: [&[(Knob, &str)]; 10] = [
         &[(Knob::Stage1Warps, "1"), (Knob::Stage1Stages, "1")],
         &[(Knob::Stage1Warps, "32"), (Knob::Stage1Stages, "8")],
         &[(Knob::Stage1TargetCtas, "1"), (Knob::Stage2Impl, "default")],
@@ -94,6 +94,8 @@ fn no_knob_changes_the_answer() {
         &[(Knob::Stage2Impl, "tiles"), (Knob::Stage2Tile, "64"), (Knob::Stage2Warps, "32")],
         &[(Knob::Stage2Impl, "tiles"), (Knob::Stage2Tile, "2048"), (Knob::Stage2Warps, "1")],
         &[(Knob::Stage2Impl, "default"), (Knob::Stage2Warps, "32"), (Knob::Stage1TargetCtas, "64")],
+        &[(Knob::StreamingWarps, "4"), (Knob::StreamingBlockN, "256")],
+        &[(Knob::StreamingWarps, "32"), (Knob::StreamingBlockN, "64")],
     ];
     for (corner, backend) in corners.into_iter().flat_map(|c| support::ON_GPU.map(|b| (c, b))) {
         let mut topk = topk_of(&case).backend(backend);
