@@ -1,9 +1,11 @@
-//! The typed functions on a real GPU. Skipped, and says so, where there is none.
+//! The typed functions on a real GPU. Without one the test is reported as ignored, and why;
+//! `AIKF_REQUIRE_GPU=1` makes that a failure.
 
 use std::ffi::c_void;
 
 use cuda_loader::api::{self, DeviceAttribute, FunctionAttribute, LaunchConfig, LaunchExtras};
 use cuda_loader::{DevicePtr, Function, Stream};
+use libtest_mimic::{Arguments, Trial};
 
 /// A kernel that adds 1 to `data[threadIdx.x]`, and asks for nothing newer than Volta.
 const PTX: &str = "
@@ -139,12 +141,25 @@ fn check_numbers(bench: &Bench) {
     assert!(free > 0 && free <= total);
 }
 
-#[test]
-fn everything_works_on_a_real_gpu() {
-    if let Err(error) = api::init() {
-        println!("skipped: {error}");
-        return;
+fn main() {
+    let missing = api::init().and_then(|()| api::device_get(0)).err();
+    let required = std::env::var_os("AIKF_REQUIRE_GPU").is_some_and(|value| value == "1");
+    if let Some(error) = &missing {
+        eprintln!(
+            "the real driver's test {}: {error}",
+            if required { "fails" } else { "is skipped" }
+        );
     }
+    let run = || {
+        everything_works_on_a_real_gpu();
+        Ok(())
+    };
+    let trial = Trial::test("everything_works_on_a_real_gpu", run);
+    let trial = trial.with_ignored_flag(missing.is_some() && !required);
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit();
+}
+
+fn everything_works_on_a_real_gpu() {
     let device = api::device_get(0).expect("the GPU");
     println!("{} on {:?}", api::device_name(device).expect("name"), cuda_loader::driver_name());
     assert!(api::device_uuid(device).is_ok_and(|uuid| uuid != [0; 16]));

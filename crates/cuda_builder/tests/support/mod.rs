@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cuda_builder::{Arch, BuildError, Built, CudaBuilder, Policy};
+use cuda_builder::{Arch, Built, CudaBuilder, Policy};
 
 /// A fresh folder for one test.
 pub fn scratch(test: &str) -> PathBuf {
@@ -27,20 +27,6 @@ pub fn builder(root: &Path, name: &str, scratch: &Path) -> CudaBuilder {
         .work_dir(scratch.join("work"))
         .core_cache(Path::new(env!("CARGO_TARGET_TMPDIR")).join("core"))
         .policy(Policy::Build)
-}
-
-/// Builds, or says that the test is skipped for want of a compiler. `AIKF_REQUIRE_PTX=1` makes
-/// that a failure, so that a machine that should have a compiler cannot pass by skipping.
-pub fn build(builder: &CudaBuilder) -> Option<Result<Built, BuildError>> {
-    match builder.build() {
-        Err(error @ BuildError::NoCompiler { .. }) => {
-            let required = std::env::var_os("AIKF_REQUIRE_PTX").is_some_and(|value| value == "1");
-            assert!(!required, "AIKF_REQUIRE_PTX=1, but {error}");
-            eprintln!("skipped: no compiler for GPU kernels");
-            None
-        }
-        result => Some(result),
-    }
 }
 
 /// The text of one generation's PTX.
