@@ -6,58 +6,43 @@ mod support;
 
 use aikf_topk::{Backend, DeviceChoice, Dtype, Knob, Runtime, TopK};
 use kernels_gpu::testkit::{Case, Pattern};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Trial;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use support::on_gpu::{self, GpuTest};
 use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
+const TESTS: [GpuTest; 14] = [
+    ("seed_table", seed_table),
+    ("random_problems", random_problems),
+    ("long_rows", long_rows),
+    ("any_k", any_k),
+    ("large_batches", large_batches),
+    ("hundred_repeats", hundred_repeats),
+    ("from_the_hosts_memory", from_the_hosts_memory),
+    ("no_knob_changes_the_answer", no_knob_changes_the_answer),
+    ("captured_in_a_graph", captured_in_a_graph),
+    ("ragged_rows", support::options::ragged_rows),
+    ("wide_indices_and_strides", support::options::wide_indices_and_strides),
+    ("lent_workspace", support::options::lent_workspace),
+    ("two_streams", support::options::two_streams),
+    ("buffers_that_do_not_fit", support::options::buffers_that_do_not_fit::<u32>),
+];
+
 fn main() {
-    let missing = Runtime::open(DeviceChoice::Cuda(0)).err();
-    let required = std::env::var("AIKF_REQUIRE_GPU").is_ok_and(|value| value == "1");
-    if let Some(reason) = &missing {
-        eprintln!("GPU tests {}: {reason}", if required { "fail" } else { "are skipped" });
-    }
-    let skip = missing.is_some() && !required;
-    let trial = |name: &str, test: fn(&Runtime)| {
-        let run = move || -> Result<(), Failed> {
-            let runtime = Runtime::open(DeviceChoice::Cuda(0)).map_err(|e| e.to_string())?;
-            test(&runtime);
-            Ok(())
-        };
-        Trial::test(name, run).with_ignored_flag(skip)
-    };
-    let trials = vec![
-        trial("seed_table", seed_table),
-        trial("random_problems", random_problems),
-        trial("long_rows", long_rows),
-        trial("any_k", any_k),
-        trial("large_batches", large_batches),
-        trial("hundred_repeats", hundred_repeats),
-        trial("from_the_hosts_memory", from_the_hosts_memory),
-        trial("no_knob_changes_the_answer", no_knob_changes_the_answer),
-        trial("captured_in_a_graph", captured_in_a_graph),
-        trial("ragged_rows", support::options::ragged_rows),
-        trial("wide_indices_and_strides", support::options::wide_indices_and_strides),
-        trial("lent_workspace", support::options::lent_workspace),
-        trial("two_streams", support::options::two_streams),
-        trial("buffers_that_do_not_fit", support::options::buffers_that_do_not_fit::<u32>),
-    ];
-    let others = aikf_topk::gpu_count().is_ok_and(|count| count > 1);
-    if !skip && !others {
-        eprintln!("several_devices is skipped: there is one GPU");
-    }
-    let mut trials = trials;
+    let mut trials = on_gpu::trials("GPU tests", &TESTS);
     let several = Trial::test("several_devices", || {
         several_devices();
         Ok(())
     });
-    trials.push(several.with_ignored_flag(!others));
-    let mut arguments = Arguments::from_args();
-    // One GPU, one context: tests that share it take turns.
-    arguments.test_threads.get_or_insert(1);
-    libtest_mimic::run(&arguments, trials).exit();
+    let count = aikf_topk::gpu_count().unwrap_or(0);
+    if count == 1 {
+        eprintln!("several_devices is skipped: there is one GPU");
+    }
+    trials.push(several.with_ignored_flag(count < 2));
+    on_gpu::run(trials);
 }
 
 fn seed_table(runtime: &Runtime) {

@@ -13,8 +13,8 @@ use cuda_loader::api::{graph, memory};
 use cuda_loader::{DevicePtr, Stream as RawStream};
 use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
-use libtest_mimic::{Arguments, Failed, Trial};
 use support::TestElement;
+use support::on_gpu::{self, GpuTest};
 
 /// Rows, elements of a row, wanted elements: few and many, all of a row, long enough for every
 /// path of `torch.topk`.
@@ -28,35 +28,18 @@ const SHAPES: [(usize, usize, usize); 7] = [
     (2, 30_000, 29_999),
 ];
 
+const TESTS: [GpuTest; 7] = [
+    ("from_the_hosts_memory", from_the_hosts_memory),
+    ("wide_and_narrow_indices", wide_and_narrow_indices),
+    ("in_the_order_of_the_stream", in_the_order_of_the_stream),
+    ("lent_workspace", lent_workspace),
+    ("nan_is_greatest", nan_is_greatest),
+    ("refuses_lengths", refuses_lengths),
+    ("refuses_to_be_captured", refuses_to_be_captured),
+];
+
 fn main() {
-    let missing = Runtime::open(DeviceChoice::Cuda(0)).err();
-    let required = std::env::var("AIKF_REQUIRE_GPU").is_ok_and(|value| value == "1");
-    if let Some(reason) = &missing {
-        let fate = if required { "fail" } else { "are skipped" };
-        eprintln!("tests of backend torch {fate}: {reason}");
-    }
-    let skip = missing.is_some() && !required;
-    let trial = |name: &str, test: fn(&Runtime)| {
-        let run = move || -> Result<(), Failed> {
-            let runtime = Runtime::open(DeviceChoice::Cuda(0)).map_err(|e| e.to_string())?;
-            test(&runtime);
-            Ok(())
-        };
-        Trial::test(name, run).with_ignored_flag(skip)
-    };
-    let trials = vec![
-        trial("from_the_hosts_memory", from_the_hosts_memory),
-        trial("wide_and_narrow_indices", wide_and_narrow_indices),
-        trial("in_the_order_of_the_stream", in_the_order_of_the_stream),
-        trial("lent_workspace", lent_workspace),
-        trial("nan_is_greatest", nan_is_greatest),
-        trial("refuses_lengths", refuses_lengths),
-        trial("refuses_to_be_captured", refuses_to_be_captured),
-    ];
-    let mut arguments = Arguments::from_args();
-    // One GPU, one context: tests that share it take turns.
-    arguments.test_threads.get_or_insert(1);
-    libtest_mimic::run(&arguments, trials).exit();
+    on_gpu::run(on_gpu::trials("tests of backend torch", &TESTS));
 }
 
 /// Finite elements, no two of a row equal, in no order.

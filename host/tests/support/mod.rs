@@ -3,6 +3,7 @@
 #![allow(dead_code)] // every test program uses its own part
 
 pub mod graph;
+pub mod on_gpu;
 pub mod options;
 
 use aikf_topk::{Backend, Dtype, Element, Problem, RawCall, Rows, Runtime, Selection, TopK};
