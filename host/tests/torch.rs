@@ -6,8 +6,8 @@
 mod support;
 
 use aikf_topk::{
-    Backend, DeviceChoice, DeviceSlice, DeviceSliceMut, Dtype, Error, IndexType, Problem, RawCall,
-    Rows, Runtime, StreamRef, TopK,
+    Backend, DeviceSlice, DeviceSliceMut, Dtype, Error, IndexType, Problem, RawCall, Rows, Runtime,
+    StreamRef, TopK,
 };
 use cuda_loader::api::{graph, memory};
 use cuda_loader::{DevicePtr, Stream as RawStream};
