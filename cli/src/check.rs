@@ -2,7 +2,7 @@
 use std::fmt;
 use std::iter::repeat;
 
-use aikf_topk::{Dtype, Element, Selection};
+use aikf_topk::{Dtype, Element, Problem, Selection};
 use kernels_gpu::testkit::expected;
 use rayon::prelude::*;
 
@@ -44,19 +44,20 @@ impl fmt::Display for Chosen {
     }
 }
 
-/// Sorts every row of `elements`, `[rows, n]`, and finds where the answer first differs. With
-/// `lengths`, a row has only so many elements, and the answer's places without one are filled up.
+/// Sorts every row of `elements`, which follow one another, and finds where the answer first
+/// differs. With `lengths`, a row has only so many elements, and the answer's places without one
+/// are filled up.
 pub fn first_difference<T: Element>(
     elements: &[T],
-    n: usize,
     lengths: Option<&[u32]>,
-    largest: bool,
+    problem: &Problem,
     answer: &Selection<T>,
 ) -> Option<Difference> {
+    let Problem { n, k, largest, .. } = *problem;
     (0..answer.rows).into_par_iter().find_map_first(|row| {
         let length = lengths.map_or(n, |lengths| lengths[row] as usize);
         let patterns: Vec<u32> = elements[row * n..][..length].iter().map(|&x| bits(x)).collect();
-        let right = expected(&patterns, T::DTYPE, answer.k, largest);
+        let right = expected(&patterns, T::DTYPE, k, largest).in_order(problem.order());
         let filler = (u32::MAX, filler(T::DTYPE, largest));
         let right = right.indices.into_iter().zip(right.values).chain(repeat(filler));
         let pairs = answer.row(row).zip(right).enumerate();
@@ -112,6 +113,10 @@ mod tests {
         assert_eq!(from_bits::<f32>(0x3fc0_0000), 1.5);
     }
 
+    fn two_of(dtype: Dtype, rows: usize) -> Problem {
+        Problem::new(dtype, rows, 3, 2)
+    }
+
     #[test]
     fn finds_the_first_difference() {
         let elements = [1.0f32, 3.0, 2.0, 0.0, -0.0, f32::NAN];
@@ -121,10 +126,11 @@ mod tests {
             values: vec![3.0, 2.0, f32::NAN, 0.0],
             indices: vec![1, 2, 2, 0],
         };
-        assert_eq!(first_difference(&elements, 3, None, true, &answer), None);
+        assert_eq!(first_difference(&elements, None, &two_of(Dtype::F32, 2), &answer), None);
         // Equal in order, but not the same zero.
         (answer.values[3], answer.indices[3]) = (-0.0, 1);
-        let difference = first_difference(&elements, 3, None, true, &answer).unwrap();
+        let difference =
+            first_difference(&elements, None, &two_of(Dtype::F32, 2), &answer).unwrap();
         assert_eq!((difference.row, difference.rank), (1, 1));
         assert_eq!(
             difference.to_string(),
@@ -137,13 +143,15 @@ mod tests {
     fn places_without_an_element_are_checked_too() {
         let elements = [1.0f32, 3.0, 2.0].map(bf16::from_f32);
         let lengths = Some(&[1][..]);
+        let smallest = Problem { largest: false, ..two_of(Dtype::Bf16, 1) };
         let values = [1.0, f32::INFINITY].map(bf16::from_f32).to_vec();
         let mut answer = Selection { rows: 1, k: 2, values, indices: vec![0, u32::MAX] };
-        assert_eq!(first_difference(&elements, 3, lengths, false, &answer), None);
-        let difference = first_difference(&elements, 3, lengths, true, &answer).unwrap();
+        assert_eq!(first_difference(&elements, lengths, &smallest, &answer), None);
+        let difference =
+            first_difference(&elements, lengths, &two_of(Dtype::Bf16, 1), &answer).unwrap();
         assert_eq!(difference.rank, 1);
         assert!(difference.to_string().contains("the reference has no element, and -inf"));
         answer.indices[1] = 1;
-        assert!(first_difference(&elements, 3, lengths, false, &answer).is_some());
+        assert!(first_difference(&elements, lengths, &smallest, &answer).is_some());
     }
 }

@@ -223,6 +223,17 @@ fn an_unknown_variable_is_a_warning() {
 }
 
 #[test]
+fn unsorted_is_by_index_beyond_128() {
+    for (k, by_index) in [(128, false), (129, true)] {
+        let args = format!("--batch 1 --vocab 700 --top-k {k} --unsorted --check --format json");
+        let run = select("random:3", &args);
+        assert!(run.stderr.contains("check: ok (1 row"), "{}", run.stderr);
+        let (indices, _) = run.rows().remove(0);
+        assert_eq!(indices.is_sorted(), by_index, "k = {k}");
+    }
+}
+
+#[test]
 fn no_rows_give_no_answer() {
     let csv = topk("select --input random:1 --batch 0 --vocab 9 --top-k 3 --format csv --check");
     assert_eq!(csv.ok(), "row,rank,index,value\n");

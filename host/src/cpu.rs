@@ -12,7 +12,7 @@
 //! Whole blocks of elements are turned away by comparing keys, which the compiler vectorises. Many
 //! rows are spread over the cores; a few long rows are cut into segments instead.
 use kernels_gpu::order::{composite, index_of};
-use kernels_gpu::params::Flip;
+use kernels_gpu::params::{Flip, Order};
 use rayon::prelude::*;
 
 use crate::element::Element;
@@ -24,7 +24,7 @@ const BLOCK: usize = 64;
 /// The shortest segment worth another core.
 const SEGMENT_ELEMENTS_MIN: usize = 32 * 1024;
 
-/// Values and indices `[rows, k]`, best first; filled up where a row has fewer.
+/// Values and indices `[rows, k]`, in the problem's order; filled up where a row has fewer.
 pub(crate) fn select<T: Element>(rows: &Rows<'_, T>, problem: &Problem) -> (Vec<T>, Vec<u32>) {
     let (k, count) = (problem.k, rows.rows);
     let (filler, none) = (T::filler(problem.largest), u32::MAX);
@@ -32,7 +32,11 @@ pub(crate) fn select<T: Element>(rows: &Rows<'_, T>, problem: &Problem) -> (Vec<
     let places = values.par_chunks_mut(k).zip(indices.par_chunks_mut(k));
     places.enumerate().for_each(|(number, (values, indices))| {
         let row = rows.row(number);
-        let best = select_row(row, count, k, problem.flip());
+        let mut best = select_row(row, count, k, problem.flip());
+        match problem.order() {
+            Order::Best => best.sort_unstable_by(|a, b| b.cmp(a)),
+            Order::Index => best.sort_unstable_by_key(|&item| index_of(item)),
+        }
         for ((value, index), item) in values.iter_mut().zip(indices).zip(best) {
             *index = index_of(item);
             *value = row[*index as usize];
@@ -41,7 +45,7 @@ pub(crate) fn select<T: Element>(rows: &Rows<'_, T>, problem: &Problem) -> (Vec<
     (values, indices)
 }
 
-/// The best `k` of a row, best first.
+/// The best `k` of a row.
 fn select_row<T: Element>(row: &[T], rows: usize, k: usize, flip: Flip) -> Vec<u64> {
     let wanted = rayon::current_num_threads().div_ceil(rows.max(1));
     let segments = wanted.min(row.len().div_ceil(SEGMENT_ELEMENTS_MIN)).max(1);
@@ -52,7 +56,6 @@ fn select_row<T: Element>(row: &[T], rows: usize, k: usize, flip: Flip) -> Vec<u
         .flat_map_iter(|(number, segment)| scan(segment, number * length, k, flip))
         .collect();
     keep_best(&mut best, k);
-    best.sort_unstable_by(|a, b| b.cmp(a));
     best
 }
 

@@ -93,7 +93,7 @@ pub use cuda_loader::DriverError;
 pub use device::{Gpu, gpu_count, kernel_provenance};
 pub use element::{Element, IndexType};
 pub use error::{Error, Violation};
-pub use kernels_gpu::params::{Dtype, Index};
+pub use kernels_gpu::params::{Dtype, Index, Order};
 pub use knobs::{KNOBS, Knob, KnobSpec, Knobs, Legal, Origin};
 pub use plan::{Argument, DeviceLimits, GpuPlan, Launch, Plan, Step, Work, Workspace};
 pub use prepared::{PreparedTopK, RawCall};

@@ -1,5 +1,5 @@
 //! What is asked: rows, their length, how many of the best, which end.
-use kernels_gpu::params::{Dtype, Flip, Index};
+use kernels_gpu::params::{Dtype, Flip, Index, Order};
 
 use crate::error::{Error, Violation};
 
@@ -21,6 +21,9 @@ pub struct Problem {
     pub k: usize,
     /// The greatest, or the smallest.
     pub largest: bool,
+    /// Whether the answer is to be best first. Else it stands in an order that depends on `k`
+    /// alone: best first up to a `k` of 128, by index beyond.
+    pub sorted: bool,
     /// The indices' type.
     pub index: Index,
 }
@@ -28,7 +31,7 @@ pub struct Problem {
 impl Problem {
     /// The greatest `k` of each of `rows` rows of `n` elements that follow one another.
     pub fn new(dtype: Dtype, rows: usize, n: usize, k: usize) -> Problem {
-        Problem { dtype, rows, n, row_stride: n, k, largest: true, index: Index::U32 }
+        Problem { dtype, rows, n, row_stride: n, k, largest: true, sorted: true, index: Index::U32 }
     }
 
     /// Checks every rule and reports all that are broken.
@@ -64,6 +67,11 @@ impl Problem {
     /// Elements of each output.
     pub fn output_elements(&self) -> usize {
         self.rows * self.k
+    }
+
+    /// The order of a row's answer.
+    pub fn order(&self) -> Order {
+        Order::new(self.sorted, self.k as u32)
     }
 
     pub(crate) fn flip(&self) -> Flip {

@@ -69,7 +69,8 @@ impl<'a, T> Rows<'a, T> {
     }
 }
 
-/// The answer: values and indices `[rows, k]`, each row best first, equals by index.
+/// The answer: values and indices `[rows, k]`, each row best first, equals by index, unless
+/// [`TopK::sorted`](crate::TopK::sorted) was turned off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selection<T> {
     /// Rows.
@@ -83,7 +84,7 @@ pub struct Selection<T> {
 }
 
 impl<T: Copy> Selection<T> {
-    /// Index and value of a row's elements, best first.
+    /// Index and value of a row's elements, in the answer's order.
     ///
     /// # Panics
     /// Where there is no such row.

@@ -29,18 +29,27 @@ use crate::torch;
 pub struct TopK {
     k: usize,
     largest: bool,
+    sorted: bool,
     settings: Settings,
 }
 
 impl TopK {
     /// The greatest `k` of every row.
     pub fn new(k: usize) -> TopK {
-        TopK { k, largest: true, settings: Settings::default() }
+        TopK { k, largest: true, sorted: true, settings: Settings::default() }
     }
 
     /// The greatest (`true`, the default) or the smallest. NaN is the greatest in both.
     pub fn largest(mut self, largest: bool) -> TopK {
         self.largest = largest;
+        self
+    }
+
+    /// Whether a row's answer is to be best first (`true`, the default), equals by index. Unsorted
+    /// is the same elements in an order that depends on `k` alone, the same on every backend and
+    /// device: best first up to a `k` of 128, by index beyond. It spares `radix` its sort.
+    pub fn sorted(mut self, sorted: bool) -> TopK {
+        self.sorted = sorted;
         self
     }
 
@@ -64,7 +73,8 @@ impl TopK {
     /// # Errors
     /// As for [`TopK::select`].
     pub fn plan(&self, runtime: &Runtime, problem: &Problem) -> Result<Plan, Error> {
-        let problem = Problem { k: self.k, largest: self.largest, ..*problem };
+        let TopK { k, largest, sorted, .. } = *self;
+        let problem = Problem { k, largest, sorted, ..*problem };
         let limits = runtime.gpu().map(Gpu::limits);
         let plan = Plan::new(&problem, limits, &self.settings.or(runtime.settings()))?;
         if plan.work == Work::Torch {

@@ -2,7 +2,7 @@
 //! run in the SIMT emulator.
 mod support;
 
-use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Knob, Problem, Runtime, TopK};
+use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Problem, Runtime, TopK};
 use kernels_gpu::testkit::{Case, Pattern};
 use proptest::prelude::*;
 use support::{
@@ -66,45 +66,11 @@ fn backend_torch_is_refused() {
     }
 }
 
-/// Corners of the knobs' space: a knob may change speed, never a result.
 #[test]
 fn no_knob_changes_the_answer() {
-    let runtime = emulator();
-    let case = Case {
-        pattern: Pattern::Ties,
-        dtype: Dtype::Bf16,
-        rows: 2,
-        n: 9000,
-        k: 150,
-        largest: true,
-        lead: 3,
-    };
-    let right = reference(&case);
-    let corners: [&[(Knob, &str)]; 10] = [
-        &[(Knob::Stage1Warps, "1"), (Knob::Stage1Stages, "1")],
-        &[(Knob::Stage1Warps, "32"), (Knob::Stage1Stages, "8")],
-        &[(Knob::Stage1TargetCtas, "1"), (Knob::Stage2Impl, "default")],
-        &[
-            (Knob::Stage1TargetCtas, "65535"),
-            (Knob::Stage1ParallelHint, "1"),
-            (Knob::Stage1Warps, "1"),
-            (Knob::Stage1Stages, "1"),
-        ],
-        &[(Knob::TargetStage2Candidates, "1"), (Knob::Stage2Warps, "1")],
-        &[(Knob::Stage2Impl, "tiles"), (Knob::Stage2Tile, "64"), (Knob::Stage2Warps, "32")],
-        &[(Knob::Stage2Impl, "tiles"), (Knob::Stage2Tile, "2048"), (Knob::Stage2Warps, "1")],
-        &[(Knob::Stage2Impl, "default"), (Knob::Stage2Warps, "32"), (Knob::Stage1TargetCtas, "64")],
-        &[(Knob::StreamingWarps, "4"), (Knob::StreamingBlockN, "256")],
-        &[(Knob::StreamingWarps, "32"), (Knob::StreamingBlockN, "64")],
-    ];
-    for (corner, backend) in corners.into_iter().flat_map(|c| support::ON_GPU.map(|b| (c, b))) {
-        let mut topk = topk_of(&case).backend(backend);
-        for (knob, value) in corner {
-            topk = topk.knob(*knob, value).expect("a legal value");
-        }
-        let answer = select_on_device::<half::bf16>(&runtime, &topk, &case);
-        assert_same(&answer, &right, case.k, &corner);
-    }
+    let (pattern, dtype) = (Pattern::Ties, Dtype::Bf16);
+    let case = Case { pattern, dtype, rows: 2, n: 9000, k: 150, largest: true, lead: 3 };
+    support::corners::give_the_same_answer(&emulator(), &case);
 }
 
 /// More than one run, the last one short.
@@ -123,6 +89,7 @@ fn a_k_of_several_runs() {
 #[test]
 fn options() {
     let runtime = emulator();
+    support::options::unsorted(&runtime);
     support::options::ragged_rows(&runtime);
     support::options::wide_indices_and_strides(&runtime);
     support::options::lent_workspace(&runtime);

@@ -4,7 +4,7 @@
 //! a failure.
 mod support;
 
-use aikf_topk::{Backend, DeviceChoice, Dtype, Knob, Runtime, TopK};
+use aikf_topk::{Backend, DeviceChoice, Dtype, Runtime};
 use kernels_gpu::testkit::{Case, Pattern};
 use libtest_mimic::Trial;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
-const TESTS: [GpuTest; 14] = [
+const TESTS: [GpuTest; 15] = [
     ("seed_table", seed_table),
     ("random_problems", random_problems),
     ("long_rows", long_rows),
@@ -24,6 +24,7 @@ const TESTS: [GpuTest; 14] = [
     ("from_the_hosts_memory", from_the_hosts_memory),
     ("no_knob_changes_the_answer", no_knob_changes_the_answer),
     ("captured_in_a_graph", captured_in_a_graph),
+    ("unsorted", support::options::unsorted),
     ("ragged_rows", support::options::ragged_rows),
     ("wide_indices_and_strides", support::options::wide_indices_and_strides),
     ("lent_workspace", support::options::lent_workspace),
@@ -154,35 +155,13 @@ fn from_the_hosts_memory(runtime: &Runtime) {
 }
 
 fn no_knob_changes_the_answer(runtime: &Runtime) {
-    let case = Case {
-        pattern: Pattern::Narrow,
-        dtype: Dtype::F16,
-        rows: 2,
-        n: 100_000,
-        k: 500,
-        largest: true,
-        lead: 5,
-    };
-    let right = reference(&case);
-    for warps in ["1", "8", "32"] {
-        for stages in ["1", "4", "8"] {
-            for merge in ["default", "tiles"] {
-                for blocks in ["1", "300"] {
-                    let topk = [
-                        (Knob::Stage1Warps, warps),
-                        (Knob::Stage1Stages, stages),
-                        (Knob::Stage2Impl, merge),
-                        (Knob::Stage1TargetCtas, blocks),
-                    ]
-                    .into_iter()
-                    .fold(topk_of(&case), |topk: TopK, (knob, value)| {
-                        topk.knob(knob, value).expect("legal")
-                    });
-                    let answer = select_on_device::<half::f16>(runtime, &topk, &case);
-                    assert_same(&answer, &right, case.k, &(warps, stages, merge, blocks));
-                }
-            }
-        }
+    for (pattern, dtype, k) in [
+        (Pattern::Narrow, Dtype::F16, 500),
+        (Pattern::HiddenWinners, Dtype::F32, 50),
+        (Pattern::Plateau, Dtype::Bf16, 2048),
+    ] {
+        let case = Case { pattern, dtype, rows: 2, n: 100_000, k, largest: true, lead: 5 };
+        support::corners::give_the_same_answer(runtime, &case);
     }
 }
 

@@ -61,7 +61,7 @@ pub unsafe fn merge<E: Element, const TILES: bool>(
     indices: *mut u32,
     params: MergeParams,
 ) {
-    let MergeParams { pieces, slots, k, capacity, flip, index, .. } = params;
+    let MergeParams { pieces, slots, k, capacity, flip, index, order, .. } = params;
     let number = block_idx_x();
     let start = x.wrapping_add(number as usize * params.row_stride as usize);
     // SAFETY: the caller's contract on `x`; only elements that candidates name are read.
@@ -71,8 +71,9 @@ pub unsafe fn merge<E: Element, const TILES: bool>(
     // SAFETY: the launch contract grants the shared memory.
     let mut queue = unsafe { Queue::new(QueueLayout { capacity, k }) };
     // SAFETY: the caller's contract on the outputs.
-    let answer =
-        unsafe { Answer::new(&row, values, indices, number, AnswerShape { k, flip, index }) };
+    let answer = unsafe {
+        Answer::new(&row, values, indices, number, AnswerShape { k, flip, index, order })
+    };
     if TILES {
         queue.absorb(lists.batches(), answer.keep());
     } else {

@@ -90,9 +90,30 @@ pub struct SelectParams {
     pub join: Join,
     /// The indices' type.
     pub index: Index,
-    /// Zero.
-    pub reserved: u32,
+    /// The answer's order.
+    pub order: Order,
 }
+
+/// In which order a row's answer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Order {
+    /// Best first, equals by index.
+    Best = 0,
+    /// As in the row: by index.
+    Index = 1,
+}
+
+impl Order {
+    /// The order of an answer of `k` elements that is wanted sorted or need not be. Few elements
+    /// come best first in any case: that costs nothing there.
+    pub const fn new(sorted: bool, k: u32) -> Order {
+        if sorted || k <= RANKED_MAX { Order::Best } else { Order::Index }
+    }
+}
+
+/// The most items that a block orders by counting: the work grows with their square.
+pub const RANKED_MAX: u32 = 128;
 
 /// The type of indices in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -133,6 +154,10 @@ pub struct MergeParams {
     pub flip: Flip,
     /// The indices' type.
     pub index: Index,
+    /// The answer's order.
+    pub order: Order,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Scalars of the kernels `radix_count`, `radix_rank` and `radix_emit`.
@@ -198,7 +223,7 @@ pub const RUN_ITEMS: u32 = 2048;
 pub const RUN_BYTES: u32 = 2 * 8 * RUN_ITEMS;
 
 const _: () = assert!(size_of::<SelectParams>() == 48 && align_of::<SelectParams>() == 8);
-const _: () = assert!(size_of::<MergeParams>() == 32 && align_of::<MergeParams>() == 8);
+const _: () = assert!(size_of::<MergeParams>() == 40 && align_of::<MergeParams>() == 8);
 
 /// Room for the candidates of a piece: the best `k`, and as many more as a primed bound may admit
 /// of the units that it was found in. A piece with more is cropped to `k`.

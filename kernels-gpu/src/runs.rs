@@ -45,7 +45,7 @@ use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, thread_idx_x};
 
-use crate::params::RunParams;
+use crate::params::{Order, RunParams};
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::rows::Row;
@@ -128,7 +128,8 @@ pub unsafe fn write_items<E: Element>(
     let start = x.wrapping_add(number as usize * params.row_stride as usize);
     // SAFETY: the caller's contract on `x`; only elements that items name are read.
     let row = unsafe { Row::<E>::new(start, 0) };
-    let shape = AnswerShape { k: params.k, flip: params.flip, index: params.index };
+    let shape =
+        AnswerShape { k: params.k, flip: params.flip, index: params.index, order: Order::Best };
     // SAFETY: the caller's contract on the outputs.
     let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
     // SAFETY: the caller's contract; nobody writes it here.

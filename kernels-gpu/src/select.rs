@@ -89,7 +89,7 @@ pub unsafe fn select<E: Element, const U: usize>(
     indices: *mut u32,
     params: SelectParams,
 ) {
-    let SelectParams { k, pieces, piece_vectors, flip, index, .. } = params;
+    let SelectParams { k, pieces, piece_vectors, flip, index, order, .. } = params;
     // SAFETY: the launch contract; it spares the division's check.
     unsafe { core::hint::assert_unchecked(pieces != 0) };
     let (number, piece) = (block_idx_x() / pieces, block_idx_x() % pieces);
@@ -108,8 +108,9 @@ pub unsafe fn select<E: Element, const U: usize>(
     let first = piece * piece_vectors;
     let end = row.vector_count().min(first + piece_vectors);
     // SAFETY: the caller's contract on the outputs.
-    let answer =
-        unsafe { Answer::new(&row, values, indices, number, AnswerShape { k, flip, index }) };
+    let answer = unsafe {
+        Answer::new(&row, values, indices, number, AnswerShape { k, flip, index, order })
+    };
     let keep = if pieces > 1 { params.slots } else { answer.keep() };
     queue.absorb(RowPart::<E, U>::new(&row, first, end, flip), keep);
 

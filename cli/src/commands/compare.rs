@@ -180,8 +180,9 @@ impl<T: Element> Bench<'_, T> {
             _ => self.on_gpu(topk)?,
         };
         let device = timing::device_name(backend, self.runtime);
-        let difference =
-            check::first_difference(self.elements, self.args.vocab, None, true, &answer);
+        let CompareArgs { batch, vocab, top_k, .. } = *self.args;
+        let problem = Problem::new(T::DTYPE, batch, vocab, top_k);
+        let difference = check::first_difference(self.elements, None, &problem, &answer);
         if let Some(difference) = &difference {
             terminal::note(&format!("check: backend {backend} on {device}: {difference}"));
         }

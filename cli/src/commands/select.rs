@@ -52,6 +52,11 @@ pub struct SelectArgs {
     /// Select the smallest; NaN is the greatest all the same
     #[arg(long)]
     smallest: bool,
+    /// Leave the order to what is quickest; it depends on K alone
+    ///
+    /// Best first up to a K of 128, by index beyond.
+    #[arg(long)]
+    unsorted: bool,
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -117,15 +122,14 @@ fn run_typed<T: Element>(
     terminal::note(&summary(&plan, runtime, start));
     selection::print(args.format, args.all, &answer)?;
     if args.check {
-        let largest = !args.smallest;
-        let found = check::first_difference(&elements, input.n, lengths, largest, &answer);
+        let found = check::first_difference(&elements, lengths, &plan.problem, &answer);
         return Ok(checked(found, input.rows));
     }
     Ok(Outcome::Done)
 }
 
 fn topk(args: &SelectArgs) -> Result<TopK, Error> {
-    let topk = TopK::new(args.top_k).largest(!args.smallest);
+    let topk = TopK::new(args.top_k).largest(!args.smallest).sorted(!args.unsorted);
     let topk = match args.backend {
         Some(backend) => topk.backend(backend),
         None => topk,

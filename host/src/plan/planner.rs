@@ -83,7 +83,7 @@ impl Planner<'_> {
             slots: slots(k),
             join,
             index: self.problem.index,
-            reserved: 0,
+            order: self.problem.order(),
         };
         let launch = Launch {
             symbol: format!("select_{}_u{depth}", dtype.name()),
@@ -215,6 +215,8 @@ impl Planner<'_> {
             capacity: layout.capacity,
             flip: self.problem.flip(),
             index: self.problem.index,
+            order: self.problem.order(),
+            reserved: 0,
         };
         let launch = Launch {
             symbol: format!("merge_{variant}_{}", dtype.name()),

@@ -1,5 +1,7 @@
 //! The launches of the backend `radix`: any `k`, by digits of the keys, then by ordered runs.
-use kernels_gpu::params::{RADIX_BINS, RADIX_SHIFTS, RUN_BYTES, RUN_ITEMS, RadixParams, RunParams};
+use kernels_gpu::params::{
+    Order, RADIX_BINS, RADIX_SHIFTS, RUN_BYTES, RUN_ITEMS, RadixParams, RunParams,
+};
 
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
 use crate::error::Error;
@@ -117,9 +119,12 @@ impl Planner<'_> {
         Ok(Step { launch, arguments })
     }
 
-    /// The launches that order the items; where they lie then.
+    /// The launches that order the items, which come by index; where they lie then.
     fn sort(&self, steps: &mut Vec<Step>) -> Result<usize, Error> {
         let [mut from, mut to] = self.places.items;
+        if self.problem.order() == Order::Index {
+            return Ok(from);
+        }
         steps.push(self.runs("sort_runs", &[Argument::Workspace(from)], RUN_ITEMS, 0)?);
         let mut run = RUN_ITEMS;
         while (run as usize) < self.problem.k {

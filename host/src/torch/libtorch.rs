@@ -77,7 +77,7 @@ impl PreparedTorch {
     /// The addresses have room for the problem, and stay so until the default stream has passed
     /// this call.
     unsafe fn select(&self, buffers: &Buffers) -> Result<(), TchError> {
-        let Problem { dtype, n, row_stride, k, largest, index, .. } = self.problem;
+        let Problem { dtype, n, row_stride, k, largest, sorted, index, .. } = self.problem;
         let kind = kind_of(dtype);
         let wide = if index == Index::I64 { buffers.indices } else { buffers.workspace };
         // SAFETY: this and the next are the duty of the caller, unchanged.
@@ -87,7 +87,7 @@ impl PreparedTorch {
         // SAFETY: as above; the plan's workspace has 8 bytes for each index.
         let indices = unsafe { self.view(wide, k, k, Kind::Int64) }?;
         // What it gives back are the two outputs again.
-        let _ = input.f_topk_values(&values, &indices, k as i64, -1, largest, true)?;
+        let _ = input.f_topk_values(&values, &indices, k as i64, -1, largest, sorted)?;
         if index == Index::U32 {
             // SAFETY: as above. An index is less than 2^31: the same bits with a sign and without.
             let mut narrow = unsafe { self.view(buffers.indices, k, k, Kind::Int) }?;

@@ -1,8 +1,8 @@
 //! The contract's options on a device: lengths, strides, 64-bit indices, a workspace of the
 //! caller's, two streams at once. The emulator and the GPU run the same.
 use aikf_topk::{
-    Backend, DeviceChoice, DeviceSlice, DeviceSliceMut, Dtype, IndexType, PreparedTopK, Problem,
-    RawCall, Rows, Runtime, TopK,
+    Backend, DeviceChoice, DeviceSlice, DeviceSliceMut, Dtype, IndexType, Order, PreparedTopK,
+    Problem, RawCall, Rows, Runtime, TopK,
 };
 use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
@@ -17,6 +17,38 @@ fn values_of(pattern: Pattern, rows: usize, n: usize) -> Vec<f32> {
 
 fn stream() -> Stream {
     Stream::new(StreamFlags::DEFAULT, None).expect("a stream")
+}
+
+/// Unsorted answers, whose order depends on k alone: best first up to 128, by index beyond.
+pub fn unsorted(runtime: &Runtime) {
+    let (rows, n) = (3, 4000);
+    let lengths = [4000, 130, 2];
+    for (pattern, k, order) in [
+        (Pattern::Ties, 128, Order::Best),
+        (Pattern::Ties, 129, Order::Index),
+        (Pattern::AnyBits, 700, Order::Index),
+        (Pattern::AnyBits, 4000, Order::Index),
+    ] {
+        let data = values_of(pattern, rows, n);
+        let view = Rows::new(&data, rows, n).and_then(|r| r.with_lengths(&lengths)).expect("legal");
+        let mut right = vec![];
+        for (row, &length) in lengths.iter().enumerate() {
+            let bits: Vec<u32> =
+                data[row * n..][..length as usize].iter().map(|v| v.to_bits()).collect();
+            right.extend(expected(&bits, Dtype::F32, k, true).in_order(order).indices);
+            right.resize((row + 1) * k, u32::MAX);
+        }
+        let topk = TopK::new(k).sorted(false);
+        let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+        let on_cpu = topk.clone().backend(Backend::Cpu).select(&cpu, view).expect("selected");
+        assert_eq!(on_cpu.indices, right, "cpu, k = {k}");
+        for backend in ON_GPU {
+            let got = topk.clone().backend(backend).select(runtime, view).expect("selected");
+            assert_eq!(got.indices, right, "{backend}, k = {k}");
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&got.values), bits(&on_cpu.values), "{backend}, k = {k}");
+        }
+    }
 }
 
 /// Rows of several lengths, 0 and less than k among them, padded by poison that must not be chosen.

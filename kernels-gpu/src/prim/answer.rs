@@ -7,7 +7,7 @@ use super::queue::Queue;
 use super::rows::Row;
 use super::sort::{block_rank, block_sort_descending, ranked_max};
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
-use crate::params::{Flip, Index};
+use crate::params::{Flip, Index, Order};
 
 /// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`
 /// or `i64`.
@@ -29,6 +29,8 @@ pub struct AnswerShape {
     pub flip: Flip,
     /// The indices' type.
     pub index: Index,
+    /// The order of a row's places.
+    pub order: Order,
 }
 
 impl<'a, E: Element> Answer<'a, E> {
@@ -59,11 +61,14 @@ impl<'a, E: Element> Answer<'a, E> {
     /// spares a crop.
     #[inline(always)]
     pub fn keep(&self) -> u32 {
-        self.shape.k.max(ranked_max())
+        match self.shape.order {
+            Order::Best => self.shape.k.max(ranked_max()),
+            Order::Index => self.shape.k,
+        }
     }
 
-    /// Writes the best k of the queue's items, of which there are at most [`Answer::keep`], best
-    /// first, and fills up the places of rows that have fewer. For all threads of the block
+    /// Writes the best k of the queue's items, of which there are at most [`Answer::keep`], in
+    /// order, and fills up the places of rows that have fewer. For all threads of the block
     /// together.
     #[inline(always)]
     pub fn write(&self, queue: &Queue) {
@@ -73,10 +78,11 @@ impl<'a, E: Element> Answer<'a, E> {
             self.put(place, empty(0));
             place += block_dim_x();
         }
+        self.turn_items(queue, found);
         if found <= ranked_max() {
             block_rank(queue.items, found, |rank, item| {
                 if rank < k {
-                    self.put(rank, item);
+                    self.put(rank, self.turned(item));
                 }
             });
             return;
@@ -86,8 +92,34 @@ impl<'a, E: Element> Answer<'a, E> {
         let sorted = block_sort_descending(queue.items, queue.spare(found), found);
         let mut rank = thread_idx_x();
         while rank < k.min(found) {
-            self.put(rank, sorted.get(rank));
+            self.put(rank, self.turned(sorted.get(rank)));
             rank += block_dim_x();
+        }
+    }
+
+    /// Makes "greater" mean "first in the answer's order": for the order of indices an item's
+    /// halves change places, since the lower half is the index's complement. For all threads of the
+    /// block together.
+    #[inline(always)]
+    fn turn_items(&self, queue: &Queue, found: u32) {
+        if self.shape.order == Order::Best {
+            return;
+        }
+        let mut at = thread_idx_x();
+        while at < found {
+            queue.items.set(at, self.turned(queue.items.get(at)));
+            at += block_dim_x();
+        }
+        // Separates the turned items from their reads by other threads.
+        sync_threads();
+    }
+
+    /// An item turned, or turned back.
+    #[inline(always)]
+    fn turned(&self, item: u64) -> u64 {
+        match self.shape.order {
+            Order::Best => item,
+            Order::Index => item.rotate_left(32),
         }
     }
 

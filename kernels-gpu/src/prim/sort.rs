@@ -3,8 +3,7 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor, warp_shuffle_xor_u64};
 
-/// The most items that are ordered by counting: the work grows with their square.
-const RANKED_MAX: u32 = 128;
+use crate::params::RANKED_MAX;
 
 /// How many items [`block_rank`] takes here: a thread each, at most.
 #[inline(always)]

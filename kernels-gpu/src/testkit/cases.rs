@@ -33,11 +33,27 @@ pub enum Pattern {
     Subnormal,
     /// Small values, and the greatest at every 37th place.
     Spikes,
+    /// A sawtooth with the period of a warp's vectors: the best all lie in one lane.
+    Sawtooth,
+    /// Few great values, then a plateau of equals all over the row, then small ones.
+    Plateau,
+    /// Noise on a slope that rises along the row.
+    Slope,
+    /// The best lie together in the row's last sixteenth.
+    LateWinners,
+    /// The best lie together in the row's first sixteenth.
+    EarlyWinners,
+    /// The best are where a stretch's first vectors, which serve as a sample, are not.
+    HiddenWinners,
+    /// Values that fall as one over their rank, in random places.
+    Zipf,
+    /// Equal values and one that is greater.
+    Outlier,
 }
 
 impl Pattern {
     /// Every pattern.
-    pub const ALL: [Pattern; 14] = [
+    pub const ALL: [Pattern; 22] = [
         Pattern::Normal,
         Pattern::AnyBits,
         Pattern::Ties,
@@ -52,6 +68,14 @@ impl Pattern {
         Pattern::Narrow,
         Pattern::Subnormal,
         Pattern::Spikes,
+        Pattern::Sawtooth,
+        Pattern::Plateau,
+        Pattern::Slope,
+        Pattern::LateWinners,
+        Pattern::EarlyWinners,
+        Pattern::HiddenWinners,
+        Pattern::Zipf,
+        Pattern::Outlier,
     ];
 
     /// Fills `rows` rows of `n` elements; the bit patterns, row after row.
@@ -60,7 +84,7 @@ impl Pattern {
         let mut elements = Vec::with_capacity(rows * n);
         for _ in 0..rows {
             let start = elements.len();
-            elements.extend((0..n).map(|i| self.element(dtype, i, &mut random)));
+            elements.extend((0..n).map(|i| self.element(dtype, (i, n), &mut random)));
             match self {
                 Pattern::Ascending => sort(&mut elements[start..], dtype),
                 Pattern::Descending => {
@@ -73,7 +97,7 @@ impl Pattern {
         elements
     }
 
-    fn element(self, dtype: Dtype, i: usize, random: &mut Random) -> u32 {
+    fn element(self, dtype: Dtype, (i, n): (usize, usize), random: &mut Random) -> u32 {
         let infinity = infinity(dtype);
         let sign = 1 << (8 * dtype.bytes() - 1);
         match self {
@@ -106,6 +130,21 @@ impl Pattern {
             Pattern::Subnormal => 1 + random.below(100) as u32,
             Pattern::Spikes if i % 37 == 5 => encode(1000.0, dtype),
             Pattern::Spikes => encode(random.unit(), dtype),
+            Pattern::Sawtooth => encode((i % 256) as f32 + random.unit(), dtype),
+            Pattern::Plateau => match random.below(100) {
+                0 => encode(5.0 + random.unit(), dtype),
+                1..40 => encode(3.0, dtype),
+                _ => encode(random.unit(), dtype),
+            },
+            Pattern::Slope => encode(4.0 * i as f32 / n as f32 + random.normal(), dtype),
+            Pattern::LateWinners => encode(random.unit() + raised(i >= n - n / 16), dtype),
+            Pattern::EarlyWinners => encode(random.unit() + raised(i < n / 16), dtype),
+            // A stretch is a sixteenth of a row where a block has the whole row.
+            Pattern::HiddenWinners => {
+                encode(random.unit() + raised(i % (n / 16 + 1) > n / 32), dtype)
+            }
+            Pattern::Zipf => encode(1.0 / (1 + random.below(n)) as f32, dtype),
+            Pattern::Outlier => encode(1.0 + raised(i == n / 3), dtype),
         }
     }
 }
@@ -188,6 +227,11 @@ fn encode(value: f32, dtype: Dtype) -> u32 {
             }
         }
     }
+}
+
+/// What lifts a winner above all others.
+fn raised(wins: bool) -> f32 {
+    if wins { 8.0 } else { 0.0 }
 }
 
 fn infinity(dtype: Dtype) -> u32 {

@@ -1,7 +1,7 @@
 //! The sorted reference: slow, obvious, and shared with no kernel.
 use std::cmp::Ordering;
 
-use crate::params::Dtype;
+use crate::params::{Dtype, Order};
 
 /// The right answer for one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,19 @@ pub struct Expected {
     pub values: Vec<u32>,
     /// Their places in the row.
     pub indices: Vec<u32>,
+}
+
+impl Expected {
+    /// The same elements in this order.
+    pub fn in_order(self, order: Order) -> Expected {
+        let Expected { values, indices } = self;
+        let mut pairs: Vec<(u32, u32)> = indices.into_iter().zip(values).collect();
+        if order == Order::Index {
+            pairs.sort_unstable();
+        }
+        let (indices, values) = pairs.into_iter().unzip();
+        Expected { values, indices }
+    }
 }
 
 /// The best `k` of a row of bit patterns, by sorting all of it.

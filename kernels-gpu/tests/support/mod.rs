@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ops::Range;
 
 use kernels_gpu::params::{
-    Dtype, Flip, Index, Join, MergeParams, QueueLayout, SelectParams, slots,
+    Dtype, Flip, Index, Join, MergeParams, Order, QueueLayout, SelectParams, slots,
 };
 use kernels_gpu::testkit::{Case, expected};
 use kernels_gpu::variants::EMULATED;
@@ -165,7 +165,7 @@ impl<'a> Bench<'a> {
             slots: slots(k as u32),
             join: if last_block { Join::LastBlock } else { Join::Later },
             index: self.index(),
-            reserved: 0,
+            order: Order::Best,
         };
         let lengths = if self.shape.ragged { self.lengths.as_ptr() } else { std::ptr::null() };
         self.run(
@@ -198,6 +198,8 @@ impl<'a> Bench<'a> {
             capacity: layout.capacity,
             flip: self.flip(),
             index: self.index(),
+            order: Order::Best,
+            reserved: 0,
         };
         let variant = if at_once { "default" } else { "tiles" };
         self.run(
