@@ -8,8 +8,10 @@ use rayon::prelude::*;
 
 use crate::workload::Workload;
 
-/// Elements in the pool that inputs are cut from: 240 MB of `f32`.
-const POOL_ELEMENTS: usize = 60_000_000;
+/// Bytes of the pool that inputs are cut from: several times what any cache holds.
+const POOL_BYTES: usize = 240_000_000;
+/// The most inputs that are cut from it, and so the most calls in a graph.
+const SETS_MAX: usize = 1024;
 /// Replays that are timed.
 const REPLAYS: usize = 15;
 /// Calls in a graph, at least.
@@ -40,8 +42,8 @@ impl<T: Element> Pool<T> {
     /// The driver's.
     pub fn new(runtime: &Runtime, of_f32: impl Fn(f32) -> T + Sync) -> Result<Pool<T>, Error> {
         runtime.gpu().expect("measuring needs a GPU").make_current()?;
-        let host: Vec<T> =
-            (0..POOL_ELEMENTS as u64).into_par_iter().map(|i| of_f32(bell(i))).collect();
+        let count = (POOL_BYTES / size_of::<T>()) as u64;
+        let host: Vec<T> = (0..count).into_par_iter().map(|i| of_f32(bell(i))).collect();
         let bytes = size_of_val(host.as_slice());
         let device = memory::mem_alloc(bytes)?;
         let upload = stream::stream_create()?;
@@ -81,7 +83,7 @@ pub fn measure<T: Element>(
         memory::mem_alloc(problem.output_elements() * size_of::<u32>())?,
     );
     let stream = stream::stream_create()?;
-    let sets = (POOL_ELEMENTS / (rows * n)).clamp(1, 64);
+    let sets = (pool.host.len() / (rows * n)).clamp(1, SETS_MAX);
     let calls = sets.max(CALLS_MIN);
     let bench = Bench { stream, values, indices };
     let exec = bench.capture(&mut prepared, pool, rows * n, sets, calls)?;
