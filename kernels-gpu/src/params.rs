@@ -92,6 +92,19 @@ pub struct SelectParams {
     pub index: Index,
     /// The answer's order.
     pub order: Order,
+    /// Units that a warp surveys at once, at least 1 and at most [`CHUNK_UNITS_MAX`].
+    pub chunk_units: u32,
+    /// What [`list_tops`] says. Unused where a row is one piece.
+    pub tops: u32,
+}
+
+/// The most units that a warp surveys at once: a bit each.
+pub const CHUNK_UNITS_MAX: u32 = 32;
+
+/// Keys that a survey of so many units a warp leaves in shared memory: one for each thread and unit,
+/// the units rounded up to a multiple of 4.
+pub const fn survey_keys(chunk_units: u32, threads: u32) -> u32 {
+    chunk_units.next_multiple_of(4) * threads
 }
 
 /// In which order a row's answer stands.
@@ -108,12 +121,15 @@ impl Order {
     /// The order of an answer of `k` elements that is wanted sorted or need not be. Few elements
     /// come best first in any case: that costs nothing there.
     pub const fn new(sorted: bool, k: u32) -> Order {
-        if sorted || k <= RANKED_MAX { Order::Best } else { Order::Index }
+        if sorted || k <= BEST_FIRST_MAX { Order::Best } else { Order::Index }
     }
 }
 
+/// The greatest `k` whose answer comes best first even where it need not.
+pub const BEST_FIRST_MAX: u32 = 128;
+
 /// The most items that a block orders by counting: the work grows with their square.
-pub const RANKED_MAX: u32 = 128;
+pub const RANKED_MAX: u32 = 256;
 
 /// The type of indices in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -156,8 +172,8 @@ pub struct MergeParams {
     pub index: Index,
     /// The answer's order.
     pub order: Order,
-    /// Zero.
-    pub reserved: u32,
+    /// What [`list_tops`] says.
+    pub tops: u32,
 }
 
 /// Scalars of the kernels `radix_count`, `radix_rank` and `radix_emit`.
@@ -222,8 +238,30 @@ pub const RUN_ITEMS: u32 = 2048;
 /// Shared memory for sorting a run: the items, and as much again.
 pub const RUN_BYTES: u32 = 2 * 8 * RUN_ITEMS;
 
-const _: () = assert!(size_of::<SelectParams>() == 48 && align_of::<SelectParams>() == 8);
+const _: () = assert!(size_of::<SelectParams>() == 56 && align_of::<SelectParams>() == 8);
 const _: () = assert!(size_of::<MergeParams>() == 40 && align_of::<MergeParams>() == 8);
+
+/// The most keys that are ranked by counting.
+pub const RANKED_KEYS_MAX: u32 = 256;
+
+/// The most keys that a piece leaves for the bound of its row.
+pub const LIST_TOPS_MAX: u32 = 32;
+
+/// How many keys each of `parts` parts gives where the best `k` of all are looked for: a quarter
+/// more than it has of them on average; a multiple of 4.
+pub const fn tops_of(k: u32, parts: u32) -> u32 {
+    (5 * k).div_ceil(4 * parts).next_multiple_of(4)
+}
+
+/// How many of its best keys each of `pieces` pieces leaves, so that a bound of the row's best `k`
+/// can be found among them all: a multiple of 4, or 0 where they would be too many or too few.
+pub const fn list_tops(k: u32, pieces: u32) -> u32 {
+    let wanted = tops_of(k, pieces);
+    let room = RANKED_KEYS_MAX / pieces / 4 * 4;
+    let most = if room < LIST_TOPS_MAX { room } else { LIST_TOPS_MAX };
+    let tops = if wanted < most { wanted } else { most };
+    if tops * pieces < k { 0 } else { tops }
+}
 
 /// Room for the candidates of a piece: the best `k`, and as many more as a primed bound may admit
 /// of the units that it was found in. A piece with more is cropped to `k`.
@@ -239,11 +277,11 @@ pub const fn prime_spare(k: u32) -> u32 {
 /// Bins of one histogram of the queue: one digit of 8 bits.
 pub const BINS: u32 = 256;
 
-/// Items that a warp appends to a queue at once: 8 a lane.
-pub const WARP_ITEMS: u32 = 8 * 32;
+/// Items that a warp appends to a queue at once: one a lane.
+pub const WARP_ITEMS: u32 = 32;
 
 /// Words of bookkeeping that a queue keeps in shared memory.
-pub const CONTROL_WORDS: u32 = 16;
+pub const CONTROL_WORDS: u32 = 96;
 
 /// Where a block's queue keeps its parts in shared memory, in bytes.
 ///
@@ -251,14 +289,17 @@ pub const CONTROL_WORDS: u32 = 16;
 /// |---|---|---|
 /// | items | `[u64; capacity]` | the whole kernel |
 /// | histograms | `[u32; 2 * 256]` | while a bound is looked for |
-/// | control | `[u32; 16]` | the whole kernel |
+/// | control | `[u32; 96]` | the whole kernel |
 /// | holes | `[u16; k]` | while items are moved together |
+/// | keys | `[u32; survey_keys]` | from the survey of a chunk to the choice of its units |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLayout {
     /// Items that fit.
     pub capacity: u32,
     /// Items that survive a crop.
     pub k: u32,
+    /// Keys that a survey leaves: one for each unit that a thread surveys at once.
+    pub survey_keys: u32,
 }
 
 impl QueueLayout {
@@ -268,10 +309,10 @@ impl QueueLayout {
     /// fit. A crop leaves `k` items, so with that much slack every crop lets some warp go on: the
     /// queue can neither overflow nor stand still, whatever the input. More slack means fewer
     /// crops. The final sort moves `k` items to and fro, so there is room for `2 * k`.
-    pub const fn new(k: u32, slack: u32) -> QueueLayout {
+    pub const fn new(k: u32, slack: u32, survey_keys: u32) -> QueueLayout {
         let slack = if slack > WARP_ITEMS { slack } else { WARP_ITEMS };
         let slack = if slack > k { slack } else { k };
-        QueueLayout { capacity: (k + slack).next_multiple_of(2), k }
+        QueueLayout { capacity: (k + slack).next_multiple_of(2), k, survey_keys }
     }
 
     /// Offset of the histograms.
@@ -289,9 +330,14 @@ impl QueueLayout {
         self.control() + CONTROL_WORDS * 4
     }
 
+    /// Offset of the keys.
+    pub const fn keys(self) -> u32 {
+        (self.holes() + 2 * self.k).next_multiple_of(4)
+    }
+
     /// Bytes of shared memory in all.
     pub const fn bytes(self) -> u32 {
-        (self.holes() + 2 * self.k).next_multiple_of(16)
+        (self.keys() + 4 * self.survey_keys).next_multiple_of(16)
     }
 }
 
@@ -313,4 +359,26 @@ pub(crate) enum Control {
     /// The range of a search's items, for two searches by turns: least and greatest upper word,
     /// least and greatest lower word.
     Range = 8,
+    /// What a survey found: a key, or a count.
+    Surveyed = 16,
+    /// Lanes of each warp whose best equals the bound.
+    Ties = 32,
+    /// The best keys of a survey.
+    BestTops = 64,
+}
+
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+impl Control {
+    /// What stands in a word when a queue of `count` items starts.
+    #[inline(always)]
+    pub(crate) const fn start_value(word: u32, count: u32) -> u32 {
+        const RANGE: u32 = Control::Range as u32;
+        if word == Control::Count as u32 {
+            count
+        } else if word == Control::Filled as u32 || word == RANGE || word == RANGE + 2 {
+            u32::MAX
+        } else {
+            0
+        }
+    }
 }

@@ -21,7 +21,7 @@
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Lengths `[rows]` of
 //! `u32`, or null where every row has `n`. Candidates
-//! `[rows, pieces, slots]` of `u64` with `counts [rows, pieces]`, unsorted (prim::lists). Tickets
+//! `[rows, pieces, slots]` of `u64` and `list_tops [rows, pieces, tops]` (prim::lists). Tickets
 //! `[rows]`. Values `[rows, k]` in the input's type, indices `[rows, k]` of `u32` or `i64`.
 //!
 //! # Work split
@@ -61,18 +61,20 @@
 //! threshold is GridSelect's (Zhang et al., SC'23); the last block to arrive merges as in the
 //! CUDA samples' threadFenceReduction.
 use cuda_std::atomic::atomic_fetch_inc_acq_rel_u32_device;
-use cuda_std::thread::{block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::shared::SharedArray;
+use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
 
-use crate::params::{Join, QueueLayout, SelectParams};
+use crate::params::{Join, QueueLayout, SelectParams, survey_keys};
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
-use crate::prim::lists::Lists;
+use crate::prim::lists::{ListShape, Lists};
 use crate::prim::queue::Queue;
-use crate::prim::rows::{Row, RowPart, row_length};
+use crate::prim::rows::{Row, row_length};
+use crate::prim::survey::{Survey, Wanted};
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; with
-///   several pieces a row, `candidates` and `counts` to
+///   several pieces a row, `candidates` and `list_tops` to
 ///   room in the shapes above; where rows are one piece or the launch joins, `values` and `indices`
 ///   to the outputs; where it joins, `tickets` to zeros; all aligned for their types;
 /// - *no concurrent writer*: nothing else touches them, nothing writes `x`;
@@ -83,7 +85,7 @@ pub unsafe fn select<E: Element, const U: usize>(
     x: *const E::Raw,
     lengths: *const u32,
     candidates: *mut u64,
-    counts: *mut u32,
+    list_tops: *mut u32,
     tickets: *mut u32,
     values: *mut E::Raw,
     indices: *mut u32,
@@ -98,25 +100,26 @@ pub unsafe fn select<E: Element, const U: usize>(
     let n = unsafe { row_length(lengths, number, params.n) };
     // SAFETY: the caller's contract on `x`.
     let row = unsafe { Row::<E>::new(start, n) };
-    let layout = QueueLayout { capacity: params.capacity, k };
+    let survey_keys = survey_keys(params.chunk_units, block_dim_x());
+    let layout = QueueLayout { capacity: params.capacity, k, survey_keys };
+    let strays = if piece == 0 { row.stray_count() } else { 0 };
     // SAFETY: the launch contract grants the shared memory.
-    let mut queue = unsafe { Queue::new(layout) };
+    let mut queue = unsafe { Queue::new(layout, strays, |number| row.stray(number, flip)) };
 
-    if piece == 0 {
-        queue.seed(row.stray_count(), |number| row.stray(number, flip));
-    }
     let first = piece * piece_vectors;
     let end = row.vector_count().min(first + piece_vectors);
-    // SAFETY: the caller's contract on the outputs.
-    let answer = unsafe {
-        Answer::new(&row, values, indices, number, AnswerShape { k, flip, index, order })
-    };
-    let keep = if pieces > 1 { params.slots } else { answer.keep() };
-    queue.absorb(RowPart::<E, U>::new(&row, first, end, flip), keep);
+    let answer_shape = AnswerShape { k, flip, index, order };
+    let keep = if pieces > 1 { params.slots } else { answer_shape.keep() };
+    // SAFETY: the launch contract grants the shared memory; nothing else uses that part of it.
+    let keys = unsafe { SharedArray::new(layout.keys()) };
+    let tops = if pieces > 1 { params.tops } else { 0 };
+    let wanted = Wanted { k, tops, chunk_units: params.chunk_units };
+    Survey::<E, U>::new(&row, (first, end), flip, keys, wanted).run(&mut queue, keep);
 
     if pieces > 1 {
-        // SAFETY: the caller's contract on `candidates` and `counts`.
-        let lists = unsafe { Lists::new(candidates, counts, number, pieces, params.slots) };
+        let shape = ListShape { pieces, slots: params.slots, tops };
+        // SAFETY: the caller's contract on `candidates` and `list_tops`.
+        let lists = unsafe { Lists::new(candidates, list_tops, number, shape) };
         lists.publish(&queue, piece);
         // SAFETY: the caller's contract on `tickets`.
         let is_last = params.join == Join::LastBlock
@@ -125,9 +128,13 @@ pub unsafe fn select<E: Element, const U: usize>(
             return;
         }
         // SAFETY: as above; the piece's own queue is not used any more.
-        queue = unsafe { Queue::new(layout) };
-        queue.absorb(lists.batches(), answer.keep());
+        queue = unsafe { Queue::new(layout, 0, |_| 0) };
+        let batches = lists.batches();
+        lists.raise_bound(&mut queue, k);
+        queue.absorb(batches, answer_shape.keep());
     }
+    // SAFETY: the caller's contract on the outputs.
+    let answer = unsafe { Answer::new(&row, values, indices, number, answer_shape) };
     answer.write(&queue);
 }
 

@@ -11,28 +11,24 @@ use crate::{
     select::select,
 };
 
-/// How many vectors a lane of `select` may keep in flight, most first: the instances there are.
+/// How many vectors a lane of `select` may keep in flight, most first: the instances there are, as
+/// far as a lane has at most 32 elements at hand.
 pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
 
 kernels! {
-    select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1>;
-    select_f32_u2[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2>;
-    select_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4>;
-    select_f32_u8[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 8>;
-    merge_default_f32[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, values: *mut u32, indices: *mut u32, params: MergeParams) = merge::<F32, false>;
-    merge_tiles_f32[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, counts: *mut u32, values: *mut u32, indices: *mut u32, params: MergeParams) = merge::<F32, true>;
-    select_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1>;
-    select_f16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2>;
-    select_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4>;
-    select_f16_u8[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 8>;
-    merge_default_f16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<F16, false>;
-    merge_tiles_f16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<F16, true>;
-    select_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1>;
-    select_bf16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2>;
-    select_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4>;
-    select_bf16_u8[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 8>;
-    merge_default_bf16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<Bf16, false>;
-    merge_tiles_bf16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, counts: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<Bf16, true>;
+    select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1>;
+    select_f32_u2[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2>;
+    select_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4>;
+    select_f32_u8[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 8>;
+    merge_f32[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, list_tops: *mut u32, values: *mut u32, indices: *mut u32, params: MergeParams) = merge::<F32>;
+    select_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1>;
+    select_f16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2>;
+    select_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4>;
+    merge_f16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, list_tops: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<F16>;
+    select_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1>;
+    select_bf16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2>;
+    select_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4>;
+    merge_bf16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, list_tops: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<Bf16>;
     radix_count_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, digits: *mut u32, state: *mut u32, tickets: *mut u32, params: RadixParams) = radix_count::<F32>;
     radix_rank_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, state: *mut u32, ranks: *mut u32, params: RadixParams) = radix_rank::<F32>;
     radix_emit_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, state: *mut u32, ranks: *mut u32, items: *mut u64, params: RadixParams) = radix_emit::<F32>;

@@ -1,7 +1,7 @@
 //! The kernels in the emulator against the sorted reference.
 mod support;
 
-use kernels_gpu::params::Dtype;
+use kernels_gpu::params::{CHUNK_UNITS_MAX, Dtype};
 use kernels_gpu::testkit::{Case, Pattern, seed_table};
 use proptest::prelude::*;
 use support::{Merge, Shape, check};
@@ -86,10 +86,11 @@ prop_compose! {
         pieces in 1u32..5,
         merge in proptest::sample::select(Merge::ALL.to_vec()),
         slack in 0u32..2000,
+        chunk_units in 1u32..=CHUNK_UNITS_MAX,
         ragged in any::<bool>(),
         wide in any::<bool>(),
     ) -> Shape {
-        Shape { warps, depth, pieces, merge, slack, ragged, wide }
+        Shape { warps, depth, pieces, merge, slack, chunk_units, ragged, wide }
     }
 }
 

@@ -3,6 +3,8 @@
 use simt::collective::{self, Reduce};
 use simt::{global, index, shared};
 
+use crate::float::{bf16_to_f32, pairs};
+
 pub use collective::{block_and, block_count, block_or, block_sync, warp_sync};
 pub use index::{block_dim, block_index, grid_dim, lane, thread_index};
 
@@ -107,6 +109,20 @@ struct Vec4([u32; 4]);
 pub fn shared_load_vec4(address: u32) -> [u32; 4] {
     shared::read::<Vec4>(address).0
 }
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+struct Pair([u64; 2]);
+
+#[track_caller]
+pub fn shared_load_pair(address: u32) -> [u64; 2] {
+    shared::read::<Pair>(address).0
+}
+pub fn count_at_least(count: u32, a: u32, b: u32) -> u32 {
+    count + u32::from(a >= b)
+}
+pub fn count_above(count: u32, a: u64, b: u64) -> u32 {
+    count + u32::from(a > b)
+}
 #[track_caller]
 pub unsafe fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
     // SAFETY: the caller vouches for the place; the emulator checks it where the launch lists its
@@ -182,20 +198,18 @@ pub fn f16_to_f32(bits: u16) -> f32 {
     f32::from_bits(magnitude.to_bits() | sign)
 }
 
-/// Rounds to the nearest, ties to even; NaN stays NaN.
-pub fn f32_to_f16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let sign = (bits >> 16 & 0x8000) as u16;
-    let magnitude = f32::from_bits(bits & 0x7fff_ffff);
-    if magnitude.is_nan() {
-        return sign | 0x7e00;
-    }
-    if magnitude < f32::from_bits((127 - 14) << 23) {
-        // Subnormal: adding 1.5 * 2^23 steps leaves the number of steps in the low bits.
-        let shift = f32::from_bits((127 - 24 + 23) << 23) * 1.5;
-        return sign | ((magnitude + shift).to_bits() & 0x7ff) as u16;
-    }
-    let bits = magnitude.to_bits();
-    let rounded = bits + 0xfff + (bits >> 13 & 1) - ((127 - 15) << 23);
-    sign | (rounded >> 13).min(0x7c00) as u16
+pub fn f32_max_nan(a: f32, b: f32) -> f32 {
+    if a.is_nan() || a > b { a } else { b }
+}
+pub fn f16x2_max_nan(a: u32, b: u32) -> u32 {
+    pairs::max_nan(a, b, f16_to_f32)
+}
+pub fn f16x2_min(a: u32, b: u32) -> u32 {
+    pairs::min(a, b, f16_to_f32)
+}
+pub fn bf16x2_max_nan(a: u32, b: u32) -> u32 {
+    pairs::max_nan(a, b, bf16_to_f32)
+}
+pub fn bf16x2_min(a: u32, b: u32) -> u32 {
+    pairs::min(a, b, bf16_to_f32)
 }

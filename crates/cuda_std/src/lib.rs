@@ -40,6 +40,7 @@ use cpu as backend;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod device {
     pub mod atomic;
+    pub mod count;
     pub mod float;
     pub mod global;
     pub mod shared;

@@ -5,6 +5,9 @@
 //! ([`crate::shared::SharedArray::new`], [`crate::global::GlobalArray::new`]).
 use core::arch::asm;
 
+#[cfg(not(sm80))]
+use crate::float::{bf16_to_f32, pairs};
+
 mod intrinsics {
     unsafe extern "C" {
         #[link_name = "llvm.nvvm.read.ptx.sreg.tid.x"]
@@ -354,13 +357,68 @@ pub fn f16_to_f32(bits: u16) -> f32 {
     value
 }
 
+/// A comparison and an addition under its predicate; of the same in Rust, compilers make half as
+/// many instructions again.
+macro_rules! count {
+    ($($name:ident($type:ty, $reg:ident) = $compare:literal;)*) => { $(
+        #[inline(always)]
+        pub fn $name(count: u32, a: $type, b: $type) -> u32 {
+            let mut count = count;
+            // SAFETY: arithmetic between registers.
+            unsafe {
+                // One line: whoever takes a kernel out of the PTX looks for its closing brace.
+                asm!(concat!("{{ .reg .pred holds; ", $compare,
+                             " holds, {1}, {2}; @holds add.u32 {0}, {0}, 1; }}"),
+                     inout(reg32) count, in($reg) a, in($reg) b,
+                     options(pure, nomem, nostack, preserves_flags));
+            }
+            count
+        }
+    )* };
+}
+count! {
+    count_at_least(u32, reg32) = "setp.ge.u32";
+    count_above(u64, reg64) = "setp.gt.u64";
+}
+
 #[inline(always)]
-pub fn f32_to_f16(value: f32) -> u16 {
-    let bits;
-    // SAFETY: a conversion between registers.
+pub fn shared_load_pair(address: u32) -> [u64; 2] {
+    let (a, b);
+    // SAFETY: the array's maker vouches for the place.
     unsafe {
-        asm!("cvt.rn.f16.f32 {0}, {1};", out(reg16) bits, in(reg32) value,
-             options(pure, nomem, nostack, preserves_flags));
+        asm!("ld.shared.v2.b64 {{{0}, {1}}}, [{2}];", out(reg64) a, out(reg64) b,
+             in(reg32) address, options(pure, readonly, nostack, preserves_flags));
     }
-    bits
+    [a, b]
+}
+
+/// One instruction from sm_80 on; below, its equal in several.
+macro_rules! pick {
+    ($($name:ident($type:ty) = $op:literal, $otherwise:expr;)*) => { $(
+        #[inline(always)]
+        pub fn $name(a: $type, b: $type) -> $type {
+            #[cfg(sm80)]
+            {
+                let picked;
+                // SAFETY: arithmetic between registers.
+                unsafe {
+                    asm!(concat!($op, " {0}, {1}, {2};"), out(reg32) picked, in(reg32) a,
+                         in(reg32) b, options(pure, nomem, nostack, preserves_flags));
+                }
+                picked
+            }
+            #[cfg(not(sm80))]
+            {
+                let otherwise: fn($type, $type) -> $type = $otherwise;
+                otherwise(a, b)
+            }
+        }
+    )* };
+}
+pick! {
+    f32_max_nan(f32) = "max.NaN.f32", |a, b| if a.is_nan() || a > b { a } else { b };
+    f16x2_max_nan(u32) = "max.NaN.f16x2", |a, b| pairs::max_nan(a, b, f16_to_f32);
+    f16x2_min(u32) = "min.f16x2", |a, b| pairs::min(a, b, f16_to_f32);
+    bf16x2_max_nan(u32) = "max.NaN.bf16x2", |a, b| pairs::max_nan(a, b, bf16_to_f32);
+    bf16x2_min(u32) = "min.bf16x2", |a, b| pairs::min(a, b, bf16_to_f32);
 }

@@ -2,7 +2,9 @@
 //!
 //! All three launch the kernel `select`. They differ in how many blocks share a row, and in who
 //! merges their candidates: a second kernel, the last block, or nobody.
-use kernels_gpu::params::{Join, MergeParams, QueueLayout, SelectParams, slots};
+use kernels_gpu::params::{
+    CHUNK_UNITS_MAX, Join, MergeParams, QueueLayout, SelectParams, list_tops, slots, survey_keys,
+};
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
@@ -17,6 +19,12 @@ const DEPTH_MAX: u32 = SELECT_DEPTHS[0];
 /// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks
 /// fit on a multiprocessor.
 const SLACK: u32 = 2048;
+/// Units that a warp surveys at once, at most: their keys take 4 bytes a thread each.
+const CHUNK_UNITS: u32 = 16;
+
+const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
+/// The most keys that a survey leaves, with the most threads.
+const SURVEY_KEYS_MAX: u32 = CHUNK_UNITS * 1024;
 /// Candidates that the merge still takes at once where nobody says how.
 const MERGE_AT_ONCE_MAX: u32 = 4096;
 /// Above this no queue fits on any GPU, and the layout's arithmetic could overflow.
@@ -24,7 +32,7 @@ const K_MAX: u32 = 1 << 15;
 
 /// The greatest `k` whose queue fits into the device's shared memory.
 pub(super) fn k_max(device: &DeviceLimits) -> u32 {
-    let fits = |k: u32| QueueLayout::new(k, 0).bytes() <= device.shared_bytes_max;
+    let fits = |k: u32| QueueLayout::new(k, 0, SURVEY_KEYS_MAX).bytes() <= device.shared_bytes_max;
     let (mut least, mut most) = (1u32, K_MAX);
     while least < most {
         let middle = (least + most).div_ceil(2);
@@ -71,7 +79,9 @@ impl Planner<'_> {
             Backend::Stream => Join::Later,
             _ => Join::LastBlock,
         };
-        let layout = self.queue(SLACK.max(k).min(n));
+        let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
+        let chunk_units = units.clamp(1, CHUNK_UNITS);
+        let layout = self.queue(SLACK.max(k).min(n), survey_keys(chunk_units, warps * WARP));
         let params = SelectParams {
             row_stride: row_stride as u64,
             n,
@@ -84,6 +94,8 @@ impl Planner<'_> {
             join,
             index: self.problem.index,
             order: self.problem.order(),
+            chunk_units,
+            tops: list_tops(k, pieces),
         };
         let launch = Launch {
             symbol: format!("select_{}_u{depth}", dtype.name()),
@@ -96,12 +108,12 @@ impl Planner<'_> {
         let tickets = if pieces > 1 && join == Join::LastBlock { rows } else { 0 };
         let tickets = workspace.add_zeroed(tickets, size_of::<u32>());
         let candidates = workspace.add(lists * slots(k) as usize, size_of::<u64>());
-        let counts = workspace.add(lists, size_of::<u32>());
+        let tops = workspace.add(lists * list_tops(k, pieces) as usize, size_of::<u32>());
         let arguments = vec![
             Argument::Input,
             Argument::Lengths,
             Argument::Workspace(candidates),
-            Argument::Workspace(counts),
+            Argument::Workspace(tops),
             Argument::Workspace(tickets),
             Argument::Values,
             Argument::Indices,
@@ -109,19 +121,20 @@ impl Planner<'_> {
         ];
         let mut steps = vec![Step { launch, arguments }];
         if pieces > 1 && join == Join::Later {
-            steps.push(self.merge(pieces, candidates, counts)?);
+            steps.push(self.merge(pieces, candidates, tops)?);
         }
         Ok(GpuPlan { steps, workspace })
     }
 
     /// A queue with the wanted slack, or as much of it as shared memory has room for.
-    fn queue(&self, slack: u32) -> QueueLayout {
+    fn queue(&self, slack: u32, survey_keys: u32) -> QueueLayout {
         let k = self.problem.k as u32;
+        let layout = |slack| QueueLayout::new(k, slack, survey_keys);
         let mut slack = slack;
-        while slack > 0 && QueueLayout::new(k, slack).bytes() > self.device.shared_bytes_max {
+        while slack > 0 && layout(slack).bytes() > self.device.shared_bytes_max {
             slack = slack * 3 / 4;
         }
-        QueueLayout::new(k, slack)
+        layout(slack)
     }
 
     /// Whether blocks of different rows take turns on a multiprocessor.
@@ -200,13 +213,13 @@ impl Planner<'_> {
     }
 
     /// Stage 2 of `stream`.
-    fn merge(&mut self, pieces: u32, candidates: usize, counts: usize) -> Result<Step, Error> {
+    fn merge(&mut self, pieces: u32, candidates: usize, tops: usize) -> Result<Step, Error> {
         let Problem { dtype, rows, row_stride, .. } = *self.problem;
         let k = self.problem.k as u32;
         let total = pieces * slots(k);
         let few = total.div_ceil(4 * WARP).next_power_of_two().clamp(2, 16);
         let warps = self.value(Knob::Stage2Warps, few);
-        let (variant, layout) = self.merge_variant(total);
+        let layout = self.merge_queue(total);
         let params = MergeParams {
             row_stride: row_stride as u64,
             pieces,
@@ -216,10 +229,10 @@ impl Planner<'_> {
             flip: self.problem.flip(),
             index: self.problem.index,
             order: self.problem.order(),
-            reserved: 0,
+            tops: list_tops(k, pieces),
         };
         let launch = Launch {
-            symbol: format!("merge_{variant}_{}", dtype.name()),
+            symbol: format!("merge_{}", dtype.name()),
             grid: grid(rows as u64, self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
@@ -227,7 +240,7 @@ impl Planner<'_> {
         let arguments = vec![
             Argument::Input,
             Argument::Workspace(candidates),
-            Argument::Workspace(counts),
+            Argument::Workspace(tops),
             Argument::Values,
             Argument::Indices,
             Argument::Merge(params),
@@ -235,15 +248,15 @@ impl Planner<'_> {
         Ok(Step { launch, arguments })
     }
 
-    /// `default` where all candidates fit into shared memory and nobody says otherwise.
-    fn merge_variant(&mut self, candidates: u32) -> (&'static str, QueueLayout) {
+    /// The queue of the merge: `default` has room for all candidates, `tiles` for some.
+    fn merge_queue(&mut self, candidates: u32) -> QueueLayout {
         let k = self.problem.k as u32;
         let preset = u32::from(candidates > MERGE_AT_ONCE_MAX.max(2 * k));
         let tiles = self.value(Knob::Stage2Impl, preset) == 1;
         let tile = self.value(Knob::Stage2Tile, SLACK.max(k).min(candidates));
-        let at_once = QueueLayout::new(k, candidates - k);
+        let at_once = QueueLayout::new(k, candidates - k, 0);
         if !tiles && at_once.bytes() <= self.device.shared_bytes_max {
-            return ("default", at_once);
+            return at_once;
         }
         if !tiles {
             let bytes = at_once.bytes();
@@ -252,7 +265,7 @@ impl Planner<'_> {
                  memory"
             ));
         }
-        ("tiles", self.queue(tile))
+        self.queue(tile, 0)
     }
 
     /// A knob's value, or `preset` where nobody set it; says where it came from.

@@ -45,6 +45,7 @@ fuzz_target!(|input: Input| {
         pieces: bits(4, 4) as u32 + 1,
         merge: Merge::ALL[bits(6, 4) % 3],
         slack: 8 * u32::from(input.slack),
+        chunk_units: [1, 2, 5, 32][bits(14, 4)],
         ragged: bits(8, 2) == 1,
         wide: bits(9, 2) == 1,
     };

@@ -5,9 +5,9 @@ use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use super::element::Element;
 use super::queue::Queue;
 use super::rows::Row;
-use super::sort::{block_rank, block_sort_descending, ranked_max};
+use super::sort::{block_rank, block_sort_descending};
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
-use crate::params::{Flip, Index, Order};
+use crate::params::{Flip, Index, Order, RANKED_MAX};
 
 /// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`
 /// or `i64`.
@@ -31,6 +31,18 @@ pub struct AnswerShape {
     pub index: Index,
     /// The order of a row's places.
     pub order: Order,
+}
+
+impl AnswerShape {
+    /// How many items may be left in the queue for [`Answer::write`]: `k`, or more where that
+    /// spares a crop.
+    #[inline(always)]
+    pub fn keep(self) -> u32 {
+        match self.order {
+            Order::Best => self.k.max(RANKED_MAX),
+            Order::Index => self.k,
+        }
+    }
 }
 
 impl<'a, E: Element> Answer<'a, E> {
@@ -57,17 +69,7 @@ impl<'a, E: Element> Answer<'a, E> {
         Answer { row, values, indices: narrow, wide_indices, base, shape }
     }
 
-    /// How many items may be left in the queue for [`Answer::write`]: `k`, or more where that
-    /// spares a crop.
-    #[inline(always)]
-    pub fn keep(&self) -> u32 {
-        match self.shape.order {
-            Order::Best => self.shape.k.max(ranked_max()),
-            Order::Index => self.shape.k,
-        }
-    }
-
-    /// Writes the best k of the queue's items, of which there are at most [`Answer::keep`], in
+    /// Writes the best k of the queue's items, of which there are at most [`AnswerShape::keep`], in
     /// order, and fills up the places of rows that have fewer. For all threads of the block
     /// together.
     #[inline(always)]
@@ -79,7 +81,7 @@ impl<'a, E: Element> Answer<'a, E> {
             place += block_dim_x();
         }
         self.turn_items(queue, found);
-        if found <= ranked_max() {
+        if found <= RANKED_MAX {
             block_rank(queue.items, found, |rank, item| {
                 if rank < k {
                     self.put(rank, self.turned(item));

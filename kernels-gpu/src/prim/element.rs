@@ -1,13 +1,15 @@
 //! The element types, as kernels handle them: raised to the upper end of a word, where one
 //! arithmetic serves all ([`crate::order`]).
 use cuda_std::Word;
-use cuda_std::float::{bf16_to_f32, f16_to_f32, f32_to_f16};
+use cuda_std::float::{
+    bf16_to_f32, bf16x2_max_nan, bf16x2_min, f16_to_f32, f16x2_max_nan, f16x2_min, f32_max_nan,
+};
 
 use crate::order::{bits_of_key, key};
 use crate::params::{Dtype, Flip};
 
 /// An element type of the input.
-pub trait Element {
+pub trait Element: Copy {
     /// The element as it lies in memory.
     type Raw: Word;
     /// The type's name in the tables.
@@ -24,8 +26,17 @@ pub trait Element {
     /// The value as `f32`, exactly.
     fn value(bits: u32) -> f32;
 
-    /// The element of this value, raised; exact for values that elements have.
-    fn bits_of(value: f32) -> u32;
+    /// The greatest of each place of two words of elements; NaN is greatest.
+    fn greatest(a: u32, b: u32) -> u32;
+    /// The least of each place of two words of elements; NaN is greatest.
+    fn least(a: u32, b: u32) -> u32;
+
+    /// The best key of a word's elements; greater is better.
+    #[inline(always)]
+    fn best_key(word: u32, flip: Flip) -> u32 {
+        let key = |word: u32| Self::key(word) ^ flip.mask();
+        if Self::PER_VECTOR == 8 { key(word & 0xffff_0000).max(key(word << 16)) } else { key(word) }
+    }
 
     /// A word of elements than which none is worse: `-inf`, or NaN where the smallest are wanted.
     #[inline(always)]
@@ -56,10 +67,13 @@ pub fn value_of_key<E: Element>(key: u32) -> f32 {
 }
 
 /// `f32` elements.
+#[derive(Clone, Copy)]
 pub struct F32;
 /// `f16` elements.
+#[derive(Clone, Copy)]
 pub struct F16;
 /// `bf16` elements.
+#[derive(Clone, Copy)]
 pub struct Bf16;
 
 impl Element for F32 {
@@ -83,14 +97,18 @@ impl Element for F32 {
         f32::from_bits(bits)
     }
     #[inline(always)]
-    fn bits_of(value: f32) -> u32 {
-        value.to_bits()
+    fn greatest(a: u32, b: u32) -> u32 {
+        f32_max_nan(f32::from_bits(a), f32::from_bits(b)).to_bits()
+    }
+    #[inline(always)]
+    fn least(a: u32, b: u32) -> u32 {
+        f32::from_bits(a).min(f32::from_bits(b)).to_bits()
     }
 }
 
 /// The 16-bit types differ in how they become an `f32`.
 macro_rules! half_element {
-    ($($type:ty, $dtype:expr, $value:ident, $bits:expr;)*) => { $(
+    ($($type:ty, $dtype:expr, $value:ident, $greatest:ident, $least:ident;)*) => { $(
         impl Element for $type {
             type Raw = u16;
             const DTYPE: Dtype = $dtype;
@@ -114,13 +132,17 @@ macro_rules! half_element {
                 $value((bits >> 16) as u16)
             }
             #[inline(always)]
-            fn bits_of(value: f32) -> u32 {
-                ($bits)(value)
+            fn greatest(a: u32, b: u32) -> u32 {
+                $greatest(a, b)
+            }
+            #[inline(always)]
+            fn least(a: u32, b: u32) -> u32 {
+                $least(a, b)
             }
         }
     )* };
 }
 half_element! {
-    F16, Dtype::F16, f16_to_f32, |value| (f32_to_f16(value) as u32) << 16;
-    Bf16, Dtype::Bf16, bf16_to_f32, |value: f32| value.to_bits() & 0xffff_0000;
+    F16, Dtype::F16, f16_to_f32, f16x2_max_nan, f16x2_min;
+    Bf16, Dtype::Bf16, bf16_to_f32, bf16x2_max_nan, bf16x2_min;
 }

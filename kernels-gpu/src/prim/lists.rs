@@ -1,46 +1,56 @@
-//! The candidates of a row in global memory: a list a piece, with its length beside it.
+//! The candidates of a row in global memory: a list a piece, with its best keys beside it.
 //!
-//! Shapes: `candidates [rows, pieces, slots]` of composites, of which the first `counts [rows,
-//! pieces]` count; unsorted.
+//! Shapes: `candidates [rows, pieces, slots]` of composites, unsorted, empty ones behind each
+//! list's; `tops [rows, pieces, tops]` of keys: for each of them that is not 0, an element of the
+//! piece has it or a greater one.
 use cuda_std::global::GlobalArrayMut;
-use cuda_std::thread::{block_dim_x, thread_idx_x};
+use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{WARP_SIZE, lane_id};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_any};
 
-use super::queue::{Batch, Group, Queue, Source};
+use super::queue::{Batch, Queue, Source};
+use super::tops::Ranking;
 use crate::order::{empty, is_empty};
 
 /// The lists of one row.
 #[derive(Clone, Copy)]
 pub struct Lists {
     candidates: GlobalArrayMut<u64>,
-    counts: GlobalArrayMut<u32>,
+    tops: GlobalArrayMut<u32>,
     /// Number of the row's first list.
     first: u64,
     pieces: u32,
     slots: u32,
+    /// Keys that each piece leaves.
+    top_count: u32,
+}
+
+/// How many of what a row's lists have.
+#[derive(Clone, Copy)]
+pub struct ListShape {
+    /// Lists a row.
+    pub pieces: u32,
+    /// Room that a list has.
+    pub slots: u32,
+    /// Keys that each piece leaves.
+    pub tops: u32,
 }
 
 impl Lists {
     /// The lists of row number `row`.
     ///
     /// # Safety
-    /// - *in bounds*: `candidates` and `counts` have the shapes above, aligned for their types;
+    /// - *in bounds*: `candidates` and `tops` have the shapes above, aligned for their types;
     /// - *no concurrent writer*: a list is written by one block, and read only behind it (a later
     ///   launch, or an acquire of what that block released).
     #[inline(always)]
-    pub unsafe fn new(
-        candidates: *mut u64,
-        counts: *mut u32,
-        row: u32,
-        pieces: u32,
-        slots: u32,
-    ) -> Self {
+    pub unsafe fn new(candidates: *mut u64, tops: *mut u32, row: u32, shape: ListShape) -> Self {
         // SAFETY: the caller vouches for both.
         let candidates = unsafe { GlobalArrayMut::new(candidates) };
         // SAFETY: as above.
-        let counts = unsafe { GlobalArrayMut::new(counts) };
-        Lists { candidates, counts, first: row as u64 * pieces as u64, pieces, slots }
+        let tops = unsafe { GlobalArrayMut::new(tops) };
+        let ListShape { pieces, slots, tops: top_count } = shape;
+        Lists { candidates, tops, first: row as u64 * pieces as u64, pieces, slots, top_count }
     }
 
     /// Writes a block's queue, of at most `slots` items, as the list of a piece. For all threads of
@@ -50,49 +60,44 @@ impl Lists {
         let count = queue.count();
         let list = self.first + piece as u64;
         let mut at = thread_idx_x();
-        while at < count {
-            self.candidates.set(list * self.slots as u64 + at as u64, queue.items.get(at));
+        while at < self.slots {
+            let item =
+                if at < count { queue.items.get(at) } else { empty(piece * self.slots + at) };
+            self.candidates.set(list * self.slots as u64 + at as u64, item);
             at += block_dim_x();
         }
-        if thread_idx_x() == 0 {
-            self.counts.set(list, count);
+        if thread_idx_x() < self.top_count {
+            let at = list * self.top_count as u64 + thread_idx_x() as u64;
+            self.tops.set(at, queue.best_tops().get(thread_idx_x()));
         }
     }
 
-    /// Candidate `at` of a list, or an empty one behind its end.
+    /// Raises the queue's bound to something that `k` of the row's elements reach, as far as the
+    /// lists' best keys tell. For all threads of the block together; with a barrier.
     #[inline(always)]
-    fn candidate(&self, piece: u32, at: u32, count: u32) -> u64 {
-        if at < count {
-            let list = self.first + piece as u64;
-            self.candidates.get(list * self.slots as u64 + at as u64)
+    pub fn raise_bound(&self, queue: &mut Queue, k: u32) {
+        let count = self.pieces * self.top_count;
+        let mut at = thread_idx_x();
+        while at < count {
+            let top = self.tops.get(self.first * self.top_count as u64 + at as u64);
+            queue.tops().set(at, top);
+            at += block_dim_x();
+        }
+        if count == 0 {
+            // Separates the queue's start from its use.
+            sync_threads();
         } else {
-            empty(piece * self.slots + at)
+            queue.rank_tops(count, Ranking { k, best: 0 });
         }
     }
 
-    /// Puts every slot of every list into the queue's items, empty ones included. For all threads
-    /// of the block together.
-    #[inline(always)]
-    pub fn copy_all(&self, queue: &mut Queue) {
-        let mut piece = thread_idx_x() / WARP_SIZE;
-        while piece < self.pieces {
-            let count = self.counts.get(self.first + piece as u64);
-            let mut at = lane_id();
-            while at < self.slots {
-                queue.items.set(piece * self.slots + at, self.candidate(piece, at, count));
-                at += WARP_SIZE;
-            }
-            piece += block_dim_x() / WARP_SIZE;
-        }
-        queue.adopt(self.pieces * self.slots);
-    }
-
-    /// The lists as batches for the block's warps: each warp takes every so many-th list.
+    /// The lists as batches for the block's warps: each warp takes every so many-th list. Starts to
+    /// read the first.
     #[inline(always)]
     pub fn batches(self) -> ListBatches {
         let piece = thread_idx_x() / WARP_SIZE;
-        let mut batches = ListBatches { lists: self, piece, at: 0, count: 0 };
-        batches.enter();
+        let mut batches = ListBatches { lists: self, piece, at: 0, ahead: ListBatch::default() };
+        batches.advance();
         batches
     }
 }
@@ -106,19 +111,28 @@ pub struct ListBatches {
     piece: u32,
     /// The next candidate of the list.
     at: u32,
-    /// Candidates in the list.
-    count: u32,
+    /// The batch before it.
+    ahead: ListBatch,
 }
 
 impl ListBatches {
-    /// Reads the length of the list that was come to.
+    /// Reads one more batch; gives the one before.
     #[inline(always)]
-    fn enter(&mut self) {
-        self.at = 0;
-        self.count = 0;
-        if self.piece < self.lists.pieces {
-            self.count = self.lists.counts.get(self.lists.first + self.piece as u64);
+    fn advance(&mut self) -> ListBatch {
+        let mut items = [0; PARTS];
+        unroll!(i in PARTS => {
+            let at = self.at + i as u32 * WARP_SIZE + lane_id();
+            if self.piece < self.lists.pieces && at < self.lists.slots {
+                let list = self.lists.first + self.piece as u64;
+                items[i] = self.lists.candidates.get(list * self.lists.slots as u64 + at as u64);
+            }
+        });
+        self.at += PARTS as u32 * WARP_SIZE;
+        if self.at >= self.lists.slots {
+            self.piece += block_dim_x() / WARP_SIZE;
+            self.at = 0;
         }
+        core::mem::replace(&mut self.ahead, ListBatch { items })
     }
 }
 
@@ -127,70 +141,41 @@ impl Source for ListBatches {
 
     #[inline(always)]
     fn has_next(&self) -> bool {
-        self.piece < self.lists.pieces
+        // A batch is read ahead, which is one without items where the lists have ended.
+        self.piece < self.lists.pieces || warp_vote_any(FULL_MASK, self.ahead.items[0] != 0)
     }
 
     #[inline(always)]
     fn next(&mut self) -> ListBatch {
-        let mut items = [0; PARTS];
-        unroll!(i in PARTS => {
-            let at = self.at + i as u32 * WARP_SIZE + lane_id();
-            items[i] = self.lists.candidate(self.piece, at, self.count);
-        });
-        self.at += PARTS as u32 * WARP_SIZE;
-        if self.at >= self.count {
-            self.piece += block_dim_x() / WARP_SIZE;
-            self.enter();
-        }
-        ListBatch { items }
+        self.advance()
     }
 }
 
 /// One lane's candidates of a batch, in registers.
+#[derive(Clone, Copy, Default)]
 pub struct ListBatch {
     items: [u64; PARTS],
 }
 
 impl Batch for ListBatch {
-    const GROUPS: usize = 1;
-    const PARTS: usize = PARTS;
-    type Group = ListGroup;
-
     #[inline(always)]
-    fn sieve(&self, bound: u64) -> u32 {
-        let mut any = false;
-        unroll!(i in PARTS => { any |= self.items[i] >= bound; });
-        any as u32
+    fn admitted(&self, bound: u64) -> u32 {
+        let mut bits = 0;
+        unroll!(i in PARTS => {
+            let reaches = self.items[i] >= bound && !is_empty(self.items[i]);
+            bits |= (reaches as u32) << i;
+        });
+        bits
     }
 
     #[inline(always)]
-    fn group(&self, _number: u32, bound: u64) -> ListGroup {
-        ListGroup { items: self.items, bound }
-    }
-
-    /// The best candidate itself.
-    #[inline(always)]
-    fn delegates(&self) -> [u64; 8] {
-        let mut best = self.items[0];
-        unroll!(i in PARTS => { best = best.max(self.items[i]); });
-        [best, 0, 0, 0, 0, 0, 0, 0]
-    }
-}
-
-/// A lane's candidates, against a bound.
-pub struct ListGroup {
-    items: [u64; PARTS],
-    bound: u64,
-}
-
-impl Group for ListGroup {
-    #[inline(always)]
-    fn admits(&self, part: usize) -> bool {
-        self.items[part] >= self.bound && !is_empty(self.items[part])
-    }
-
-    #[inline(always)]
-    fn item(&self, part: usize) -> u64 {
-        self.items[part]
+    fn item(&self, number: u32) -> u64 {
+        let mut item = self.items[0];
+        unroll!(i in PARTS => {
+            if number == i as u32 {
+                item = self.items[i];
+            }
+        });
+        item
     }
 }

@@ -7,3 +7,5 @@ pub mod queue;
 pub mod rows;
 pub mod scan;
 pub mod sort;
+pub mod survey;
+pub mod tops;

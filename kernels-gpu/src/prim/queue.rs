@@ -14,8 +14,7 @@
 //!         crop the queue to its best k; bound = something these k reach, and no other item
 //! ```
 //!
-//! A delegate is the best item of a lane's vector, or of all its vectors: that k delegates reach a
-//! bound means that at least k items do. A crop is a radix select from the top digit down: count
+//! Who knows a bound beforehand sets it (prim::survey). A crop is a radix select from the top digit down: count
 //! the items' digits, find the digit in which the k-th largest lies, go on with the items that have
 //! it. It ends as soon as a digit's items are wanted all. Items are composites, of which no two are
 //! equal, so exactly `k` items reach the bound that a crop finds, and ties need no thought here.
@@ -40,51 +39,30 @@
 //!
 //! # Source
 //! Radix select with an early end and a running threshold: AIR Top-K and GridSelect (Zhang et al.,
-//! SC'23). Delegates: Dr. Top-k (Gaihre et al., SC'21).
-use core::marker::PhantomData;
-
+//! SC'23).
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
-use cuda_std::unroll;
 use cuda_std::warp::{
-    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_reduce_min, warp_reduce_or,
+    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max, warp_reduce_min,
     warp_shuffle_idx, warp_vote_any, warp_vote_ballot,
 };
 
 use super::scan::{Bin, WARP_BINS, warp_find_bin};
-use crate::order::empty;
-use crate::params::{BINS, Control, QueueLayout, prime_spare};
+use super::tops::{Ranking, rank_keys};
+use crate::params::{BINS, CONTROL_WORDS, Control, QueueLayout, prime_spare};
 
 const _: () = assert!(BINS == WARP_BINS);
 
 /// Bits of a digit.
 const DIGIT_BITS: u32 = BINS.ilog2();
 
-/// Items that a warp offers at once, held in registers: each lane has `GROUPS` groups of `PARTS`.
+/// Items that a warp offers at once, held in registers: each lane has up to 32, by number.
 pub trait Batch {
-    /// Groups, at most 8.
-    const GROUPS: usize;
-    /// Items in a group, at most 8.
-    const PARTS: usize;
-    /// A group, out of the others.
-    type Group: Group;
-    /// A bit for each group of which some item of this lane may reach `bound`: quick, and wrong
-    /// only in saying yes.
-    fn sieve(&self, bound: u64) -> u32;
-    /// Group number `number`, the same in all lanes of a warp, to be held against `bound`.
-    fn group(&self, number: u32, bound: u64) -> Self::Group;
-    /// For each group something that its best item reaches; empty where it has none. No two of a
-    /// block are equal.
-    fn delegates(&self) -> [u64; 8];
-}
-
-/// One group of each lane.
-pub trait Group {
-    /// Whether item `part` may reach the bound; right but for items that are equal to its element,
-    /// and never yes where there is no item.
-    fn admits(&self, part: usize) -> bool;
-    /// Item `part`.
-    fn item(&self, part: usize) -> u64;
+    /// A bit for each item of this lane that reaches the bound; right but for items that are equal
+    /// to its element, and never one where there is no item.
+    fn admitted(&self, bound: u64) -> u32;
+    /// Item `number` of this lane.
+    fn item(&self, number: u32) -> u64;
 }
 
 /// Where a warp's batches come from. The same in all lanes of a warp.
@@ -111,14 +89,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue.
+    /// A queue that starts with `count` items, fewer than there are threads and slots. For use
+    /// behind the next barrier.
     ///
     /// # Safety
     /// - *in bounds*: the launch has `layout.bytes()` bytes of shared memory;
     /// - *no concurrent writer*: nothing else uses them while the queue lives;
     /// - `layout` has at least the capacity that [`QueueLayout::new`] gives.
     #[inline(always)]
-    pub unsafe fn new(layout: QueueLayout) -> Self {
+    pub unsafe fn new(layout: QueueLayout, count: u32, item: impl Fn(u32) -> u64) -> Self {
         // SAFETY: the caller grants the memory, and the layout's parts do not overlap.
         let items = unsafe { SharedArray::new(0) };
         // SAFETY: as above.
@@ -127,53 +106,36 @@ impl Queue {
         let control = unsafe { SharedArray::new(layout.control()) };
         // SAFETY: as above.
         let holes = unsafe { SharedArray::new(layout.holes()) };
-        let queue = Queue { items, histograms, control, holes, layout, bound: 0, searches: 0 };
-        if thread_idx_x() == 0 {
-            queue.set_count(0);
-            queue.control.set(Control::Holes as u32, 0);
-            queue.control.set(Control::Strays as u32, 0);
-            queue.reset_range(0);
+        let mut word = thread_idx_x();
+        while word < CONTROL_WORDS {
+            control.set(word, Control::start_value(word, count));
+            word += block_dim_x();
         }
-        // Separates the control words' start values from the first use.
-        sync_threads();
-        queue
-    }
-
-    /// Puts `count` items, fewer than there are threads and slots, into the empty queue.
-    #[inline(always)]
-    pub fn seed(&mut self, count: u32, item: impl Fn(u32) -> u64) {
         if thread_idx_x() < count {
-            self.items.set(thread_idx_x(), item(thread_idx_x()));
+            items.set(thread_idx_x(), item(thread_idx_x()));
         }
-        if thread_idx_x() == 0 {
-            self.control.set(Control::Count as u32, count);
-        }
-        // Separates the count from the first appends.
-        sync_threads();
+        Queue { items, histograms, control, holes, layout, bound: 0, searches: 0 }
     }
 
     /// Takes in everything that the source has, and leaves at most `keep` items, `keep >= k`, the
     /// best `k` among them, unsorted. Ends with a barrier.
     #[inline(always)]
     pub fn absorb<S: Source>(&mut self, mut source: S, keep: u32) {
-        const { assert!(S::Batch::GROUPS <= 8 && S::Batch::PARTS <= 8) };
-        // A bit for each group in hand that is still to be taken in: the same in a warp's lanes.
-        let mut waiting = if source.has_next() { (1u32 << S::Batch::GROUPS) - 1 } else { 0 };
         let mut batch = source.next();
+        let mut waiting = batch.admitted(self.bound);
         let (mut overfull, mut ended) = (0, false);
         // The same in all threads of the block.
         loop {
             if overfull > 0 {
                 self.crop(overfull);
+                waiting &= batch.admitted(self.bound);
             }
             if ended {
                 return;
             }
-            self.prime(&batch, waiting != 0);
-            waiting &= warp_reduce_or(FULL_MASK, batch.sieve(self.bound));
-            self.flow(&mut source, &mut batch, &mut waiting);
+            let is_waiting = self.flow(&mut source, &mut batch, &mut waiting);
             // Separates the appends from a crop's reads; who waits or has more keeps all here.
-            ended = !sync_threads_or(waiting != 0 || source.has_next());
+            ended = !sync_threads_or(is_waiting || source.has_next());
             overfull = self.control(if ended { Control::Count } else { Control::Filled });
             if ended && overfull <= keep {
                 return;
@@ -182,16 +144,18 @@ impl Queue {
     }
 
     /// Lets one warp's batches flow in until they end or there is no room, or another warp has
-    /// none. For the lanes of a warp together.
+    /// none; whether items wait for room. For the lanes of a warp together.
     #[inline(always)]
-    fn flow<S: Source>(&self, source: &mut S, batch: &mut S::Batch, waiting: &mut u32) {
+    fn flow<S: Source>(&self, source: &mut S, batch: &mut S::Batch, waiting: &mut u32) -> bool {
         loop {
-            *waiting = self.append_groups(batch, *waiting);
-            if *waiting != 0 || !source.has_next() || self.is_overfull() {
-                return;
+            if self.append(batch, waiting) {
+                return true;
+            }
+            if !source.has_next() || self.is_overfull() {
+                return false;
             }
             *batch = source.next();
-            *waiting = warp_reduce_or(FULL_MASK, batch.sieve(self.bound));
+            *waiting = batch.admitted(self.bound);
         }
     }
 
@@ -207,20 +171,6 @@ impl Queue {
         self.items.at(count)
     }
 
-    /// Takes `count` items that the block has put into [`Queue::items`] itself, and leaves the best
-    /// `k`, unsorted. Ends with a barrier.
-    #[inline(always)]
-    pub fn adopt(&mut self, count: u32) {
-        if thread_idx_x() == 0 {
-            self.control.set(Control::Count as u32, count);
-        }
-        // Separates the count's write from its reads, and the items' writes from theirs.
-        sync_threads();
-        if count > self.layout.k {
-            self.crop(count);
-        }
-    }
-
     /// Whether some warp found no room. For the lanes of a warp together.
     ///
     /// The vote matters: while another warp is just finding out, one lane may read the word before
@@ -231,48 +181,26 @@ impl Queue {
         warp_vote_any(FULL_MASK, filled != u32::MAX)
     }
 
-    /// Appends the groups whose bits are set, as far as there is room; the bits of the others. For
-    /// the lanes of a warp together.
+    /// Appends the items whose bits are set, one of each lane at a time, and clears the bits of those
+    /// that found room; whether some did not. For the lanes of a warp together.
     #[inline(always)]
-    fn append_groups<B: Batch>(&self, batch: &B, waiting: u32) -> u32 {
-        let mut left = waiting;
-        while left != 0 {
-            let number = left.trailing_zeros();
-            if !self.append::<B>(&batch.group(number, self.bound)) {
-                break;
+    fn append(&self, batch: &impl Batch, waiting: &mut u32) -> bool {
+        loop {
+            let votes = warp_vote_ballot(FULL_MASK, *waiting != 0);
+            if votes == 0 {
+                return false;
             }
-            left &= left - 1;
-        }
-        left
-    }
-
-    /// Appends the items of a group that the bound admits; false, and nothing appended, where they
-    /// do not all fit. For the lanes of a warp together.
-    #[inline(always)]
-    #[allow(unused_assignments)] // the last part written out moves `slot` for nobody
-    fn append<B: Batch>(&self, group: &B::Group) -> bool {
-        let mut wanted = 0;
-        let mut votes = [0; 8];
-        unroll!(part in B::PARTS => {
-            votes[part] = warp_vote_ballot(FULL_MASK, group.admits(part));
-            wanted += votes[part].count_ones();
-        });
-        if wanted == 0 {
-            return true;
-        }
-        let base = self.reserve(wanted);
-        if base + wanted > self.layout.capacity {
-            return false;
-        }
-        let below = (1u32 << lane_id()) - 1;
-        let mut slot = base;
-        unroll!(part in B::PARTS => {
-            if votes[part] >> lane_id() & 1 != 0 {
-                self.items.set(slot + (votes[part] & below).count_ones(), group.item(part));
+            let base = self.reserve(votes.count_ones());
+            if base + votes.count_ones() > self.layout.capacity {
+                return true;
             }
-            slot += votes[part].count_ones();
-        });
-        true
+            if *waiting != 0 {
+                let below = votes & ((1 << lane_id()) - 1);
+                let item = batch.item(waiting.trailing_zeros());
+                self.items.set(base + below.count_ones(), item);
+                *waiting &= *waiting - 1;
+            }
+        }
     }
 
     /// The first of `wanted` slots for a warp's items; they may lie behind the queue's end. For the
@@ -290,33 +218,79 @@ impl Queue {
         warp_shuffle_idx(FULL_MASK, base, 0)
     }
 
-    /// Raises the bound to something that about `k` delegates of the batches in hand reach. Does
-    /// nothing where there are too few delegates.
+    /// Room for keys that are ranked by counting, until a bound is looked for otherwise.
     #[inline(always)]
-    fn prime<B: Batch>(&mut self, batch: &B, in_hand: bool) {
-        let (k, threads) = (self.layout.k, block_dim_x());
-        let all = threads * B::GROUPS as u32;
-        if 4 * k > 3 * all {
-            return;
+    pub fn tops(&self) -> SharedArray<u32> {
+        self.histograms
+    }
+
+    /// Ranks `count` of [`Queue::tops`], and raises the bound to what `ranking.k` of them reach. Once
+    /// in a queue's life.
+    #[inline(always)]
+    pub fn rank_tops(&mut self, count: u32, ranking: Ranking) -> u32 {
+        let found = self.control.at(Control::Surveyed as u32);
+        let bound = rank_keys(self.tops(), count, ranking, found, self.best_tops());
+        self.raise(bound);
+        bound
+    }
+
+    /// The best keys that [`Queue::rank_tops`] was asked for.
+    #[inline(always)]
+    pub fn best_tops(&self) -> SharedArray<u32> {
+        self.control.at(Control::BestTops as u32)
+    }
+
+    /// Raises the bound to something that at least `k` of the items reach, and not many more but
+    /// for equals; its key.
+    #[inline(always)]
+    pub fn raise_to_kth(&mut self, items: &impl Items) -> u32 {
+        let key = (self.find_bound(items, prime_spare(self.layout.k)) >> 32) as u32;
+        self.raise(key);
+        key
+    }
+
+    /// Raises the bound to whatever has this key.
+    #[inline(always)]
+    pub fn raise(&mut self, key: u32) {
+        self.bound = self.bound.max((key as u64) << 32);
+    }
+
+    /// The bound.
+    #[inline(always)]
+    pub fn bound(&self) -> u64 {
+        self.bound
+    }
+
+    /// Items that fit.
+    #[inline(always)]
+    pub fn capacity(&self) -> u32 {
+        self.layout.capacity
+    }
+
+    /// The sum over all threads. Once in a queue's life. Ends with a barrier.
+    #[inline(always)]
+    pub fn sum(&self, value: u32) -> u32 {
+        let total = self.control.at(Control::Surveyed as u32);
+        let sum = warp_reduce_add(FULL_MASK, value);
+        if lane_id() == 0 {
+            total.add(0, sum);
         }
-        let mut delegates = Delegates::<B> {
-            items: batch.delegates(),
-            count: B::GROUPS as u32,
-            batch: PhantomData,
-        };
-        if !in_hand {
-            unroll!(i in 8 => { delegates.items[i] = empty(thread_idx_x() * 8 + i as u32); });
+        // Separates the sum from its use.
+        sync_threads();
+        total.get(0)
+    }
+
+    /// The sum of what the warps before this one give, each the same in all lanes. Between two
+    /// calls there is a barrier.
+    #[inline(always)]
+    pub fn sum_of_earlier_warps(&self, value: u32) -> u32 {
+        let (values, warp) = (self.control.at(Control::Ties as u32), thread_idx_x() / WARP_SIZE);
+        if lane_id() == 0 {
+            values.set(warp, value);
         }
-        if 2 * k <= threads {
-            unroll!(i in 7 => {
-                if i + 1 < B::GROUPS {
-                    delegates.items[0] = delegates.items[0].max(delegates.items[i + 1]);
-                }
-            });
-            delegates.count = 1;
-        }
-        let primed = self.find_bound(&delegates, prime_spare(k));
-        self.bound = self.bound.max(primed);
+        // Separates the values from their sum.
+        sync_threads();
+        warp_reduce_add(FULL_MASK, if lane_id() < warp { values.get(lane_id()) } else { 0 })
     }
 
     /// Keeps the best `k` of the first `count` items, `count >= k`, and raises the bound. Ends with
@@ -500,7 +474,7 @@ impl Queue {
 }
 
 /// Items that a block holds together, some in each thread.
-trait Items {
+pub trait Items {
     /// Calls `f` with number and value of this thread's items.
     fn each(&self, f: impl FnMut(u32, u64));
 }
@@ -519,24 +493,6 @@ impl Items for Cropped {
             f(at, self.items.get(at));
             at += block_dim_x();
         }
-    }
-}
-
-/// Each thread's first `count` delegates, in registers.
-struct Delegates<B: Batch> {
-    items: [u64; 8],
-    count: u32,
-    batch: PhantomData<B>,
-}
-
-impl<B: Batch> Items for Delegates<B> {
-    #[inline(always)]
-    fn each(&self, mut f: impl FnMut(u32, u64)) {
-        unroll!(i in B::GROUPS => {
-            if (i as u32) < self.count {
-                f(i as u32, self.items[i]);
-            }
-        });
     }
 }
 

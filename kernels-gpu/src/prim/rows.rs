@@ -7,13 +7,12 @@
 use core::marker::PhantomData;
 
 use cuda_std::global::GlobalArray;
-use cuda_std::thread::{block_dim_x, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
 use super::element::{Element, value_of_key};
-use super::queue::{Batch, Group, Source};
-use crate::order::{composite, empty, index_of};
+use super::queue::Batch;
+use crate::order::{composite, index_of};
 use crate::params::Flip;
 
 /// The length of row number `number`: `n`, or what `lengths` says unless that is more.
@@ -81,21 +80,44 @@ impl<E: Element> Row<E> {
         composite(E::key(self.element(index)), index, flip)
     }
 
-    /// This lane's `U` vectors of the unit that starts at vector `first`; what is at or behind
-    /// vector `end` is absent. For the lanes of a warp together.
+    /// Index of the first element of a vector.
+    #[inline(always)]
+    pub fn index_of_vector(&self, vector: u32) -> u32 {
+        self.head + vector * E::PER_VECTOR as u32
+    }
+
+    /// This lane's `U` vectors of the unit that starts at vector `first`, the same for the lanes of
+    /// a warp; what is at or behind vector `end` is absent.
     #[inline(always)]
     pub fn unit<const U: usize>(&self, first: u32, end: u32, flip: Flip) -> Unit<E, U> {
+        // The loads of whole units are in flight together.
+        self.load(first, end, flip, first + U as u32 * WARP_SIZE <= end)
+    }
+
+    /// As [`Row::unit`], for a unit of each lane's own.
+    #[inline(always)]
+    pub fn unit_of_lane<const U: usize>(&self, first: u32, end: u32, flip: Flip) -> Unit<E, U> {
+        self.load(first, end, flip, false)
+    }
+
+    /// A unit of which this lane has nothing.
+    #[inline(always)]
+    pub fn no_unit<const U: usize>(&self, flip: Flip) -> Unit<E, U> {
+        let words = [[E::worst(flip); 4]; U];
+        Unit { words, present: 0, index: 0, first_index: 0, flip, element: PhantomData }
+    }
+
+    #[inline(always)]
+    fn load<const U: usize>(&self, first: u32, end: u32, flip: Flip, whole: bool) -> Unit<E, U> {
         let mine = first + lane_id();
         let mut unit = Unit {
             words: [[E::worst(flip); 4]; U],
             present: end.saturating_sub(mine).div_ceil(WARP_SIZE),
-            index: self.head + mine * E::PER_VECTOR as u32,
-            first_index: self.head + first * E::PER_VECTOR as u32,
+            index: self.index_of_vector(mine),
+            first_index: self.index_of_vector(first),
             flip,
             element: PhantomData,
         };
-        // The same for the whole warp, so that the loads of whole units are in flight together.
-        let whole = first + U as u32 * WARP_SIZE <= end;
         unroll!(u in U => {
             let vector = mine + u as u32 * WARP_SIZE;
             if whole || vector < end {
@@ -107,6 +129,7 @@ impl<E: Element> Row<E> {
 }
 
 /// One lane's `U` vectors of a unit, in registers.
+#[derive(Clone, Copy)]
 pub struct Unit<E: Element, const U: usize> {
     words: [[u32; 4]; U],
     /// The lane's vectors that are there: the first so many, if it has so many.
@@ -119,156 +142,85 @@ pub struct Unit<E: Element, const U: usize> {
     element: PhantomData<E>,
 }
 
-/// The value of an element, negated where the smallest are wanted: greater is better.
-#[inline(always)]
-fn goodness<E: Element>(words: &[u32; 4], part: usize, flip: Flip) -> f32 {
-    flip_sign(E::value(E::part(words, part)), flip)
+impl<E: Element, const U: usize> Unit<E, U> {
+    /// The best key of the lane's elements; that of the worst element where it has none.
+    #[inline(always)]
+    pub fn best_key(&self) -> u32 {
+        let best = match self.flip {
+            Flip::LARGEST => self.fold(E::greatest),
+            _ => self.fold(E::least),
+        };
+        E::best_key(best, self.flip)
+    }
+
+    /// A bit for each element of which `is_wanted` says so.
+    #[inline(always)]
+    fn each_value(&self, is_wanted: impl Fn(f32) -> bool) -> u32 {
+        let mut bits = 0;
+        unroll!(u in U => {
+            unroll!(part in E::PER_VECTOR => {
+                let wanted = is_wanted(E::value(E::part(&self.words[u], part)));
+                bits |= (wanted as u32) << (u * E::PER_VECTOR + part);
+            });
+        });
+        bits
+    }
+
+    #[inline(always)]
+    fn fold(&self, pick: impl Fn(u32, u32) -> u32) -> u32 {
+        let mut best = self.words[0];
+        unroll!(u in U => {
+            unroll!(word in 4 => { best[word] = pick(best[word], self.words[u][word]); });
+        });
+        pick(pick(best[0], best[1]), pick(best[2], best[3]))
+    }
 }
 
-#[inline(always)]
-fn flip_sign(value: f32, flip: Flip) -> f32 {
-    f32::from_bits(value.to_bits() ^ (flip.mask() & 0x8000_0000))
-}
-
-/// The value that an element must at least have to reach `bound`, as goodness, where all elements
-/// in question have at least the index `first`.
+/// The key that an element must at least have to reach `bound`, where all in question have at least
+/// the index `first`. Above the greatest key there is none: then everything is looked at.
 ///
 /// Equals of the bound's element that come behind it are worse than the bound: where all in
 /// question do, only what is greater may be admitted. That keeps rows of few distinct values from
-/// looking at every element. A NaN admits everything.
+/// looking at every element.
 #[inline(always)]
-fn least_goodness<E: Element>(bound: u64, first: u32, flip: Flip) -> f32 {
+pub fn least_key(bound: u64, first: u32) -> u32 {
     let behind = first > index_of(bound);
-    // Above the greatest key there is none: then everything is looked at.
-    let key = ((bound >> 32) as u32).saturating_add(behind as u32);
-    flip_sign(value_of_key::<E>(key ^ flip.mask()), flip)
-}
-
-/// One float comparison. "Not less" also holds for NaN, which is never turned away here; neither is
-/// anything where `least` is a NaN.
-#[inline(always)]
-#[allow(clippy::neg_cmp_op_on_partial_ord)]
-fn admits(goodness: f32, least: f32) -> bool {
-    !(goodness < least)
+    ((bound >> 32) as u32).saturating_add(behind as u32)
 }
 
 impl<E: Element, const U: usize> Batch for Unit<E, U> {
-    const GROUPS: usize = U;
-    const PARTS: usize = E::PER_VECTOR;
-    type Group = Vector<E>;
-
+    /// One float comparison an element. "Not less" also holds for NaN, which is never turned away
+    /// here; nor is anything where the bound is a NaN.
     #[inline(always)]
-    fn sieve(&self, bound: u64) -> u32 {
-        let least = least_goodness::<E>(bound, self.first_index, self.flip);
-        let mut sieved = 0;
-        unroll!(u in U => {
-            let mut any = false;
-            unroll!(part in E::PER_VECTOR => {
-                any |= admits(goodness::<E>(&self.words[u], part, self.flip), least);
-            });
-            sieved |= (any as u32) << u;
-        });
-        sieved
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    fn admitted(&self, bound: u64) -> u32 {
+        const { assert!(U * E::PER_VECTOR <= 32) };
+        let key = least_key(bound, self.first_index) ^ self.flip.mask();
+        let least = value_of_key::<E>(key);
+        let bits = match self.flip {
+            Flip::LARGEST => self.each_value(|value| !(value < least)),
+            _ => self.each_value(|value| !(value > least)),
+        };
+        let there = self.present * E::PER_VECTOR as u32;
+        if there < 32 { bits & ((1 << there) - 1) } else { bits }
     }
 
     #[inline(always)]
-    fn group(&self, number: u32, bound: u64) -> Vector<E> {
+    fn item(&self, number: u32) -> u64 {
+        let (vector, part) = (number / E::PER_VECTOR as u32, number % E::PER_VECTOR as u32);
         let mut words = self.words[0];
         unroll!(u in U => {
-            if number == u as u32 {
+            if vector == u as u32 {
                 words = self.words[u];
             }
         });
-        let step = number * WARP_SIZE * E::PER_VECTOR as u32;
-        let first = self.first_index + step;
-        Vector {
-            words,
-            present: number < self.present,
-            index: self.index + step,
-            least: least_goodness::<E>(bound, first, self.flip),
-            flip: self.flip,
-            element: PhantomData,
-        }
-    }
-
-    /// The greatest value of each vector, NaNs left out (they would only be better), and absent
-    /// elements counted as the worst there are.
-    #[inline(always)]
-    fn delegates(&self) -> [u64; 8] {
-        let mut delegates = [0; 8];
-        unroll!(u in U => {
-            let mut best = goodness::<E>(&self.words[u], 0, self.flip);
-            unroll!(part in E::PER_VECTOR => {
-                best = best.max(goodness::<E>(&self.words[u], part, self.flip));
-            });
-            let key = E::key(E::bits_of(flip_sign(best, self.flip)));
-            let id = thread_idx_x() * U as u32 + u as u32;
-            delegates[u] = ((key ^ self.flip.mask()) as u64) << 32 | empty(id);
+        let mut bits = 0;
+        unroll!(i in E::PER_VECTOR => {
+            if part == i as u32 {
+                bits = E::part(&words, i);
+            }
         });
-        delegates
-    }
-}
-
-/// One vector of a unit, against a bound.
-pub struct Vector<E: Element> {
-    words: [u32; 4],
-    /// Whether the lane has one.
-    present: bool,
-    /// Index in the row of the first element.
-    index: u32,
-    /// What an element must be at least.
-    least: f32,
-    flip: Flip,
-    element: PhantomData<E>,
-}
-
-impl<E: Element> Group for Vector<E> {
-    #[inline(always)]
-    fn admits(&self, part: usize) -> bool {
-        self.present && admits(goodness::<E>(&self.words, part, self.flip), self.least)
-    }
-
-    #[inline(always)]
-    fn item(&self, part: usize) -> u64 {
-        let key = E::key(E::part(&self.words, part));
-        composite(key, self.index + part as u32, self.flip)
-    }
-}
-
-/// The part of a row that one block reads, as units for its warps: each warp walks a stretch of its
-/// own, so that the warps' first units are a sample of the whole part.
-pub struct RowPart<'a, E: Element, const U: usize> {
-    row: &'a Row<E>,
-    next: u32,
-    end: u32,
-    flip: Flip,
-}
-
-impl<'a, E: Element, const U: usize> RowPart<'a, E, U> {
-    /// Vectors `first..end` of the row, spread over the block's warps.
-    #[inline(always)]
-    pub fn new(row: &'a Row<E>, first: u32, end: u32, flip: Flip) -> Self {
-        let (unit, warps) = (U as u32 * WARP_SIZE, block_dim_x() / WARP_SIZE);
-        // SAFETY: a block has at least a warp; it spares the division's check.
-        unsafe { core::hint::assert_unchecked(warps != 0) };
-        let stretch = end.saturating_sub(first).div_ceil(unit).div_ceil(warps) * unit;
-        let next = first + thread_idx_x() / WARP_SIZE * stretch;
-        RowPart { row, next: next.min(end), end: end.min(next + stretch), flip }
-    }
-}
-
-impl<E: Element, const U: usize> Source for RowPart<'_, E, U> {
-    type Batch = Unit<E, U>;
-
-    #[inline(always)]
-    fn has_next(&self) -> bool {
-        self.next < self.end
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Unit<E, U> {
-        let unit = self.row.unit(self.next, self.end, self.flip);
-        self.next += U as u32 * WARP_SIZE;
-        unit
+        let index = self.index + vector * WARP_SIZE * E::PER_VECTOR as u32 + part;
+        composite(E::key(bits), index, self.flip)
     }
 }

@@ -1,43 +1,49 @@
 //! Ordering a block's items: by counting for few, by sorted runs for many.
+use cuda_std::count::count_above;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
+use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor, warp_shuffle_xor_u64};
 
-use crate::params::RANKED_MAX;
-
-/// How many items [`block_rank`] takes here: a thread each, at most.
-#[inline(always)]
-pub fn ranked_max() -> u32 {
-    RANKED_MAX.min(block_dim_x())
-}
-
-/// Calls `put` with each item and its rank, the best one's is 0: an item's rank is the number of
-/// better ones. Several neighbouring lanes share an item's counting, and one of them calls `put`.
-/// No two items are equal. For all threads of the block together, behind a barrier.
+/// Calls `put` with each of at most [`RANKED_MAX`](crate::params::RANKED_MAX) items and its rank,
+/// the best one's is 0: an item's rank is the number of better ones. Several neighbouring lanes
+/// share an item's counting, and one of them calls `put`. No two items are equal; up to 3 places
+/// behind them are written. For all threads of the block together, behind a barrier.
 #[inline(always)]
 pub fn block_rank(items: SharedArray<u64>, count: u32, put: impl Fn(u32, u64)) {
+    // Items are read four at a time; those behind the last are better than none.
+    let padded = count.next_multiple_of(4);
+    if thread_idx_x() < padded - count {
+        items.set(count + thread_idx_x(), 0);
+    }
+    // Separates the padding from its use.
+    sync_threads();
     // Lanes an item: a power of two, such that all items are counted at once.
     let mut share = 1;
     while share < 32 && 2 * share * count <= block_dim_x() {
         share *= 2;
     }
-    let (number, part) = (thread_idx_x() / share, thread_idx_x() & (share - 1));
-    let item = if number < count { items.get(number) } else { 0 };
-    let mut rank = 0;
-    if number < count {
-        let mut other = part;
-        while other < count {
-            rank += (items.get(other) > item) as u32;
-            other += share;
+    let part = thread_idx_x() & (share - 1);
+    let mut base = 0;
+    while base < count {
+        let number = base + thread_idx_x() / share;
+        let item = if number < count { items.get(number) } else { 0 };
+        let (mut rank, mut at) = (0, 4 * part);
+        while at < padded {
+            let (low, high) = (items.get_pair(at), items.get_pair(at + 2));
+            let others = [low[0], low[1], high[0], high[1]];
+            unroll!(i in 4 => { rank = count_above(rank, others[i], item); });
+            at += 4 * share;
         }
-    }
-    let mut distance = share / 2;
-    while distance > 0 {
-        rank += warp_shuffle_xor(FULL_MASK, rank, distance);
-        distance /= 2;
-    }
-    if number < count && part == 0 {
-        put(rank, item);
+        let mut distance = share / 2;
+        while distance > 0 {
+            rank += warp_shuffle_xor(FULL_MASK, rank, distance);
+            distance /= 2;
+        }
+        if number < count && part == 0 {
+            put(rank, item);
+        }
+        base += block_dim_x() / share;
     }
 }
 

@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use std::ops::Range;
 
 use kernels_gpu::params::{
-    Dtype, Flip, Index, Join, MergeParams, Order, QueueLayout, SelectParams, slots,
+    Dtype, Flip, Index, Join, MergeParams, Order, QueueLayout, SelectParams, list_tops, slots,
+    survey_keys,
 };
 use kernels_gpu::testkit::{Case, expected};
 use kernels_gpu::variants::EMULATED;
@@ -19,6 +20,8 @@ pub struct Shape {
     pub pieces: u32,
     pub merge: Merge,
     pub slack: u32,
+    /// Units that a warp surveys at once.
+    pub chunk_units: u32,
     /// Rows of several lengths.
     pub ragged: bool,
     /// Indices of 64 bits.
@@ -45,6 +48,7 @@ impl Default for Shape {
             pieces: 2,
             merge: Merge::AtOnce,
             slack: 300,
+            chunk_units: 3,
             ragged: false,
             wide: false,
         }
@@ -113,7 +117,7 @@ struct Bench<'a> {
     input: Input,
     lengths: Vec<u32>,
     candidates: Vec<u64>,
-    counts: Vec<u32>,
+    tops: Vec<u32>,
     tickets: Vec<u32>,
     values: Vec<u8>,
     /// Room for either type of indices.
@@ -134,7 +138,7 @@ impl<'a> Bench<'a> {
             elements,
             lengths: (0..rows).map(length).collect(),
             candidates: vec![0xa5a5_a5a5_a5a5_a5a5; lists * slots(k as u32) as usize],
-            counts: vec![0xa5a5_a5a5; lists],
+            tops: vec![0xa5a5_a5a5; lists * list_tops(k as u32, shape.pieces) as usize],
             tickets: vec![0; rows],
             values: vec![0xa5; rows * k * dtype.bytes()],
             indices: vec![0xa5a5_a5a5_a5a5_a5a5; rows * k],
@@ -152,7 +156,12 @@ impl<'a> Bench<'a> {
     fn select(&self) {
         let Case { dtype, rows, n, k, .. } = *self.case;
         let vectors = (n as u32 / dtype.per_vector()).max(1);
-        let layout = QueueLayout::new(k as u32, self.shape.slack);
+        let chunk_units = self.shape.chunk_units;
+        let layout = QueueLayout::new(
+            k as u32,
+            self.shape.slack,
+            survey_keys(chunk_units, self.shape.warps * 32),
+        );
         let last_block = self.shape.merge == Merge::LastBlock;
         let params = SelectParams {
             row_stride: n as u64,
@@ -166,17 +175,23 @@ impl<'a> Bench<'a> {
             join: if last_block { Join::LastBlock } else { Join::Later },
             index: self.index(),
             order: Order::Best,
+            chunk_units,
+            tops: list_tops(k as u32, self.shape.pieces),
         };
         let lengths = if self.shape.ragged { self.lengths.as_ptr() } else { std::ptr::null() };
+        let instance = |depth: u32| format!("select_{}_u{depth}", dtype.name());
+        let is_built = |depth: &u32| EMULATED.iter().any(|k| k.name == instance(*depth));
+        let depths = (1..=self.shape.depth).rev();
+        let depth = depths.into_iter().find(is_built).expect("a depth of 1 is built");
         self.run(
-            &format!("select_{}_u{}", dtype.name(), self.shape.depth),
+            &instance(depth),
             rows as u32 * self.shape.pieces,
             layout,
             &[
                 pointer(&self.input.start()),
                 pointer(&lengths),
                 pointer(&self.candidates.as_ptr()),
-                pointer(&self.counts.as_ptr()),
+                pointer(&self.tops.as_ptr()),
                 pointer(&self.tickets.as_ptr()),
                 pointer(&self.values.as_ptr()),
                 pointer(&self.indices.as_ptr()),
@@ -189,7 +204,7 @@ impl<'a> Bench<'a> {
         let Case { dtype, rows, n, k, .. } = *self.case;
         let all = self.shape.pieces * slots(k as u32);
         let at_once = self.shape.merge == Merge::AtOnce;
-        let layout = QueueLayout::new(k as u32, if at_once { all } else { self.shape.slack });
+        let layout = QueueLayout::new(k as u32, if at_once { all } else { self.shape.slack }, 0);
         let params = MergeParams {
             row_stride: n as u64,
             pieces: self.shape.pieces,
@@ -199,17 +214,16 @@ impl<'a> Bench<'a> {
             flip: self.flip(),
             index: self.index(),
             order: Order::Best,
-            reserved: 0,
+            tops: list_tops(k as u32, self.shape.pieces),
         };
-        let variant = if at_once { "default" } else { "tiles" };
         self.run(
-            &format!("merge_{variant}_{}", dtype.name()),
+            &format!("merge_{}", dtype.name()),
             rows as u32,
             layout,
             &[
                 pointer(&self.input.start()),
                 pointer(&self.candidates.as_ptr()),
-                pointer(&self.counts.as_ptr()),
+                pointer(&self.tops.as_ptr()),
                 pointer(&self.values.as_ptr()),
                 pointer(&self.indices.as_ptr()),
                 pointer(&params),
@@ -226,7 +240,7 @@ impl<'a> Bench<'a> {
                 self.input.range(),
                 range_of(&self.lengths),
                 range_of(&self.candidates),
-                range_of(&self.counts),
+                range_of(&self.tops),
                 range_of(&self.tickets),
                 range_of(&self.values),
                 range_of(&self.indices),

@@ -1,4 +1,4 @@
-//! Conversions between the 16-bit float formats and `f32`.
+//! The 16-bit float formats, their pairs, and the greatest of several.
 use crate::backend;
 
 /// The `f32` of the same value as the `f16` whose bits these are. Exact; NaN stays NaN.
@@ -13,8 +13,57 @@ pub fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// The `f16` nearest to a value, ties to even, as bits. Exact for what came from an `f16`.
+/// The greater of two values; NaN where either is one.
 #[inline(always)]
-pub fn f32_to_f16(value: f32) -> u16 {
-    backend::f32_to_f16(value)
+pub fn f32_max_nan(a: f32, b: f32) -> f32 {
+    backend::f32_max_nan(a, b)
+}
+
+/// Of each half the greater `f16`; NaN where either is one. Which zero it is of two unlike ones is
+/// left open.
+#[inline(always)]
+pub fn f16x2_max_nan(a: u32, b: u32) -> u32 {
+    backend::f16x2_max_nan(a, b)
+}
+
+/// Of each half the lesser `f16`; NaN only where both are. Zeros as in [`f16x2_max_nan`].
+#[inline(always)]
+pub fn f16x2_min(a: u32, b: u32) -> u32 {
+    backend::f16x2_min(a, b)
+}
+
+/// [`f16x2_max_nan`] for `bf16`.
+#[inline(always)]
+pub fn bf16x2_max_nan(a: u32, b: u32) -> u32 {
+    backend::bf16x2_max_nan(a, b)
+}
+
+/// [`f16x2_min`] for `bf16`.
+#[inline(always)]
+pub fn bf16x2_min(a: u32, b: u32) -> u32 {
+    backend::bf16x2_min(a, b)
+}
+
+/// The pair operations where no instruction does them: half by half, exactly.
+#[cfg(not(all(target_arch = "nvptx64", sm80)))]
+pub(crate) mod pairs {
+    /// Of each half the one that `first` names when it is shown both values.
+    #[inline(always)]
+    fn each(a: u32, b: u32, value: impl Fn(u16) -> f32, first: impl Fn(f32, f32) -> bool) -> u32 {
+        let half = |shift: u32| {
+            let (x, y) = ((a >> shift) as u16, (b >> shift) as u16);
+            u32::from(if first(value(x), value(y)) { x } else { y }) << shift
+        };
+        half(0) | half(16)
+    }
+
+    #[inline(always)]
+    pub fn max_nan(a: u32, b: u32, value: impl Fn(u16) -> f32) -> u32 {
+        each(a, b, value, |x, y| x.is_nan() || x > y)
+    }
+
+    #[inline(always)]
+    pub fn min(a: u32, b: u32, value: impl Fn(u16) -> f32) -> u32 {
+        each(a, b, value, |x, y| y.is_nan() || x < y)
+    }
 }

@@ -58,6 +58,15 @@ impl<T: Word> SharedArray<T> {
     }
 }
 
+impl SharedArray<u64> {
+    /// Elements `index` and `index + 1` in one access; `index` is even.
+    #[inline(always)]
+    #[track_caller]
+    pub fn get_pair(self, index: u32) -> [u64; 2] {
+        backend::shared_load_pair(self.place(index))
+    }
+}
+
 impl SharedArray<u32> {
     /// Elements `index..index + 4` in one access; `index` is a multiple of 4.
     #[inline(always)]

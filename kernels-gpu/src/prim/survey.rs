@@ -1,0 +1,287 @@
+//! Surveying a piece of a row: reading it once for the best key of every lane's unit, from which a
+//! bound follows; then only the units that reach the bound are looked into.
+//!
+//! # Idea
+//!
+//! ```text
+//! for each chunk of the piece, so many units a warp:
+//!     read its units; keep the best key of each lane's part of each, and the lane's best
+//!     the first chunk: bound = the k-th best of the lanes' keys (prim::tops), or of all keys
+//!     the units whose key reaches the bound: look into them again, and queue what reaches it
+//! ```
+//!
+//! A lane's part of a unit stands for its best element: if `k` parts reach a bound, `k` elements
+//! do. So nothing that does not reach the bound is among the best `k`, and it is only in parts that
+//! reach it. For data in random order about `k` elements do.
+//!
+//! # Ties
+//!
+//! Where many parts have the bound for their best, as in rows of few distinct values, only the
+//! first of them in the row's order are looked into: as soon as `k` of them lie in earlier units,
+//! so do `k` elements equal to the bound, and of equals the lowest indices win.
+//!
+//! # Cost
+//!
+//! One read of the piece, without a branch that depends on the data; then at most `2 k + 32` parts
+//! of units a chunk, whatever the data.
+//!
+//! # Source
+//! Delegates: Dr. Top-k (Gaihre et al., SC'21).
+use cuda_std::shared::SharedArray;
+use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_count, thread_idx_x};
+use cuda_std::unroll;
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, warp_vote_any, warp_vote_ballot};
+
+use super::element::Element;
+use super::queue::{Items, Queue, Source};
+use super::rows::{Row, Unit, least_key};
+use super::tops::{Ranking, gather_tops, tops_suffice};
+use crate::order::empty;
+use crate::params::{Flip, prime_spare};
+
+/// The part of a row that one block surveys: each warp walks a stretch of its own.
+pub struct Survey<'a, E: Element, const U: usize> {
+    row: &'a Row<E>,
+    /// The first vector of the warp's stretch, and the first behind it.
+    first: u32,
+    end: u32,
+    /// Units of the longest stretch: the same in all threads of the block.
+    units: u32,
+    flip: Flip,
+    keys: SharedArray<u32>,
+    /// What is wanted of the block.
+    wanted: Wanted,
+}
+
+/// What is wanted of a piece.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// So many elements.
+    pub k: u32,
+    /// And so many of the best keys, at most [`LIST_TOPS_MAX`](crate::params::LIST_TOPS_MAX).
+    pub tops: u32,
+    /// Units that a warp surveys at once.
+    pub chunk_units: u32,
+}
+
+impl<'a, E: Element, const U: usize> Survey<'a, E, U> {
+    /// Vectors `first..end` of the row, spread over the block's warps; `keys` has room for a word
+    /// a thread and unit of a chunk.
+    #[inline(always)]
+    pub fn new(
+        row: &'a Row<E>,
+        (first, end): (u32, u32),
+        flip: Flip,
+        keys: SharedArray<u32>,
+        wanted: Wanted,
+    ) -> Self {
+        let (unit, warps) = (U as u32 * WARP_SIZE, block_dim_x() / WARP_SIZE);
+        // SAFETY: a block has at least a warp; it spares the division's check.
+        unsafe { core::hint::assert_unchecked(warps != 0) };
+        let units = end.saturating_sub(first).div_ceil(unit).div_ceil(warps);
+        let start = first + thread_idx_x() / WARP_SIZE * units * unit;
+        let stop = end.min(start + units * unit);
+        Survey { row, first: start.min(end), end: stop, units, flip, keys, wanted }
+    }
+
+    /// Takes the piece into the queue, of which at most `keep` items are left. For all threads of
+    /// the block together; ends with a barrier.
+    #[inline(always)]
+    pub fn run(&self, queue: &mut Queue, keep: u32) {
+        let mut start = 0;
+        // Once at least: the queue may hold more stray elements than are to be kept.
+        loop {
+            let units = (self.units - start).min(self.wanted.chunk_units);
+            let (lane_best, last) = self.read(start, units);
+            let mut crowded = true;
+            if start == 0 {
+                crowded = self.raise_bound(queue, lane_best, units);
+            }
+            let chosen = self.choose(queue, start, units, crowded);
+            let is_last = start + units >= self.units;
+            let keep = if is_last { keep } else { queue.capacity() };
+            queue.absorb(ChosenUnits { survey: self, start, chosen, units, last }, keep);
+            if is_last {
+                return;
+            }
+            start += units;
+        }
+    }
+
+    /// Reads units `start..start + units` of the warp's stretch and leaves the best key of this
+    /// lane's part of each; the best of these, and the last unit.
+    #[inline(always)]
+    fn read(&self, start: u32, units: u32) -> (u32, Unit<E, U>) {
+        let mut best = 0;
+        let mut unit = self.row.no_unit(self.flip);
+        let mut number = 0;
+        while number < units {
+            unit = self.row.unit(self.vector(start + number), self.end, self.flip);
+            let key = unit.best_key();
+            self.keys.set(self.place(number), key);
+            best = best.max(key);
+            number += 1;
+        }
+        while number % 4 != 0 {
+            self.keys.set(self.place(number), 0);
+            number += 1;
+        }
+        (best, unit)
+    }
+
+    /// Raises the queue's bound to a key that `k` parts of the first chunk reach, if it has that
+    /// many; whether many more than `k` reach it. For all threads of the block together, with a
+    /// barrier.
+    #[inline(always)]
+    fn raise_bound(&self, queue: &mut Queue, lane_best: u32, units: u32) -> bool {
+        let Wanted { k, tops, .. } = self.wanted;
+        let many = k + prime_spare(k);
+        let quick = tops_suffice(k);
+        if quick || tops > 0 {
+            let k = if quick { k } else { 0 };
+            let count = gather_tops(queue.tops(), lane_best, k.max(tops));
+            let bound = queue.rank_tops(count, Ranking { k, best: tops });
+            if quick {
+                return sync_threads_count(lane_best >= bound) > many;
+            }
+        } else {
+            // Separates the queue's start from its use.
+            sync_threads();
+        }
+        if 4 * k > 3 * units * block_dim_x() {
+            return false;
+        }
+        let least = queue.raise_to_kth(&Keys { survey: self, units });
+        let mut reach = 0;
+        Keys { survey: self, units }.each(|_, item| reach += ((item >> 32) as u32 >= least) as u32);
+        queue.sum(reach) > many
+    }
+
+    /// The units of a chunk, a bit each, of which this lane's part has to be looked into. For all
+    /// threads of the block together.
+    #[inline(always)]
+    fn choose(&self, queue: &Queue, start: u32, units: u32, crowded: bool) -> u32 {
+        let first = self.row.index_of_vector(self.vector(start));
+        let least = least_key(queue.bound(), first);
+        let mut chosen = self.units_where(units, |key| key >= least);
+        if crowded {
+            let ties = self.units_where(units, |key| key == least);
+            chosen &= !ties | self.first_ties(queue, ties, units);
+        }
+        chosen
+    }
+
+    /// The units of a chunk, a bit each, whose key is as wanted.
+    #[inline(always)]
+    fn units_where(&self, units: u32, is_wanted: impl Fn(u32) -> bool) -> u32 {
+        let (mut bits, mut number) = (0, 0);
+        while number < units {
+            // Four at a time, which are read at once.
+            let mut keys = [0; 4];
+            unroll!(i in 4 => { keys[i] = self.keys.get(self.place(number + i as u32)); });
+            let mut four = 0;
+            unroll!(i in 4 => {
+                if is_wanted(keys[i]) {
+                    four |= 1 << i;
+                }
+            });
+            bits |= four << number;
+            number += 4;
+        }
+        bits & low_bits(units)
+    }
+
+    /// Of the units with `ties`, those with fewer than `k` ties in earlier units of the block's. For
+    /// all threads of the block together.
+    #[inline(always)]
+    fn first_ties(&self, queue: &Queue, ties: u32, units: u32) -> u32 {
+        let lanes = |number: u32| warp_vote_ballot(FULL_MASK, ties >> number & 1 != 0).count_ones();
+        let (mut mine, mut number) = (0, 0);
+        while number < units {
+            mine += lanes(number);
+            number += 1;
+        }
+        let mut before = queue.sum_of_earlier_warps(mine);
+        let mut first = 0;
+        number = 0;
+        while number < units {
+            first |= ((before < self.wanted.k) as u32) << number;
+            before += lanes(number);
+            number += 1;
+        }
+        first
+    }
+
+    /// The first vector of a unit of the warp's stretch.
+    #[inline(always)]
+    fn vector(&self, unit: u32) -> u32 {
+        self.first + unit * U as u32 * WARP_SIZE
+    }
+
+    /// Where this thread keeps the key of a unit of the chunk.
+    #[inline(always)]
+    fn place(&self, number: u32) -> u32 {
+        number * block_dim_x() + thread_idx_x()
+    }
+}
+
+/// The keys of a chunk, as items: the lower half tells them apart.
+struct Keys<'a, 'r, E: Element, const U: usize> {
+    survey: &'a Survey<'r, E, U>,
+    units: u32,
+}
+
+impl<E: Element, const U: usize> Items for Keys<'_, '_, E, U> {
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(u32, u64)) {
+        let mut number = 0;
+        while number < self.units {
+            let place = self.survey.place(number);
+            f(number, (self.survey.keys.get(place) as u64) << 32 | empty(place));
+            number += 1;
+        }
+    }
+}
+
+/// The chosen parts of a chunk's units: each lane takes its own, one after the other.
+struct ChosenUnits<'a, 'r, E: Element, const U: usize> {
+    survey: &'a Survey<'r, E, U>,
+    /// The chunk's first unit.
+    start: u32,
+    /// A bit for each unit that this lane has to look into.
+    chosen: u32,
+    /// How many units there are, the last of which is still at hand; 0 when it is not.
+    units: u32,
+    last: Unit<E, U>,
+}
+
+impl<E: Element, const U: usize> Source for ChosenUnits<'_, '_, E, U> {
+    type Batch = Unit<E, U>;
+
+    #[inline(always)]
+    fn has_next(&self) -> bool {
+        warp_vote_any(FULL_MASK, self.chosen != 0)
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Unit<E, U> {
+        let Survey { row, end, flip, .. } = *self.survey;
+        if self.units > 0 {
+            let last = 1 << (self.units - 1);
+            let is_chosen = self.chosen & last != 0;
+            self.chosen &= !last;
+            self.units = 0;
+            return if is_chosen { self.last } else { row.no_unit(flip) };
+        }
+        let (number, there) = (self.chosen.trailing_zeros(), self.chosen != 0);
+        self.chosen &= self.chosen.wrapping_sub(1);
+        let first = if there { self.survey.vector(self.start + number) } else { end };
+        row.unit_of_lane(first, end, flip)
+    }
+}
+
+/// A word with the `count` lowest bits set, `count <= 32`.
+#[inline(always)]
+fn low_bits(count: u32) -> u32 {
+    if count >= 32 { !0 } else { (1 << count) - 1 }
+}
