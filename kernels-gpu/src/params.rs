@@ -84,7 +84,10 @@ pub struct SelectParams {
     pub capacity: u32,
     /// Which end is wanted.
     pub flip: Flip,
-    /// Room for candidates that a piece has, at least `k`. Unused where a row is one piece.
+    /// Elements that a piece gives at least, if it has them: what [`piece_k`] says, or `k`.
+    pub piece_k: u32,
+    /// Room for candidates that a piece has: [`slots`] for `piece_k`. Unused where a row is one
+    /// piece.
     pub slots: u32,
     /// What happens to a piece's candidates.
     pub join: Join,
@@ -96,6 +99,8 @@ pub struct SelectParams {
     pub chunk_units: u32,
     /// What [`list_tops`] says. Unused where a row is one piece.
     pub tops: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// The most units that a warp surveys at once: a bit each.
@@ -238,7 +243,7 @@ pub const RUN_ITEMS: u32 = 2048;
 /// Shared memory for sorting a run: the items, and as much again.
 pub const RUN_BYTES: u32 = 2 * 8 * RUN_ITEMS;
 
-const _: () = assert!(size_of::<SelectParams>() == 56 && align_of::<SelectParams>() == 8);
+const _: () = assert!(size_of::<SelectParams>() == 64 && align_of::<SelectParams>() == 8);
 const _: () = assert!(size_of::<MergeParams>() == 40 && align_of::<MergeParams>() == 8);
 
 /// The most keys that are ranked by counting.
@@ -262,6 +267,27 @@ pub const fn list_tops(k: u32, pieces: u32) -> u32 {
     let tops = if wanted < most { wanted } else { most };
     if tops * pieces < k { 0 } else { tops }
 }
+
+/// Words of the composite that a list has beside its best keys.
+pub const CUT_WORDS: u32 = 2;
+
+/// How many elements each of `pieces` pieces gives for the best `k` of a row: a piece's share and six
+/// standard deviations more, which for rows in random order is enough but once in millions of
+/// pieces. The merge finds out where it was not, and then takes the whole row. Few elements are
+/// given in full, so that no order of a row can cost that.
+pub const fn piece_k(k: u32, pieces: u32) -> u32 {
+    let share = k.div_ceil(pieces);
+    let given = share + 6 * share.isqrt() + 16;
+    if k <= FULL_LISTS_MAX || given > k { k } else { given }
+}
+
+/// The greatest `k` for which each piece gives all that may be wanted of it.
+const FULL_LISTS_MAX: u32 = 256;
+
+/// The greatest `k` of the kernels for few elements.
+pub const SMALL_K_MAX: u32 = 128;
+
+const _: () = assert!(SMALL_K_MAX <= FULL_LISTS_MAX && SMALL_K_MAX <= RANKED_MAX);
 
 /// Room for the candidates of a piece: the best `k`, and as many more as a primed bound may admit
 /// of the units that it was found in. A piece with more is cropped to `k`.

@@ -7,11 +7,12 @@
 //! # Idea
 //!
 //! ```text
-//! let the piece's units flow through the block's running top-k        (prim::queue)
+//! survey the piece: its best, or a few more, are in the queue    (prim::survey, prim::queue)
 //! if the row is one piece: crop to k, order, write the answer
 //! else: write the candidates; take a ticket
 //!     if the launch joins, and it was the row's last ticket:
 //!         let all pieces' candidates flow through a running top-k
+//!         if a piece left out elements that may belong to the answer: survey the whole row
 //!         crop to k, order, write the answer
 //! ```
 //!
@@ -25,6 +26,8 @@
 //! `[rows]`. Values `[rows, k]` in the input's type, indices `[rows, k]` of `u32` or `i64`.
 //!
 //! # Work split
+//! `LARGE` instances take any `k`, the others one of at most [`crate::params::SMALL_K_MAX`], with
+//! half the code.
 //! `rows * pieces` blocks; block `b` has piece `b % pieces` of row `b / pieces`: `piece_vectors`
 //! vectors of 16 bytes. Each warp walks a stretch of the piece, `U` vectors a lane at a time.
 //!
@@ -33,7 +36,8 @@
 //!
 //! # Invariants
 //! - I1: a row's best k are among the pieces' candidates, since each piece gives its best k or all
-//!   it has (checked: differential tests).
+//!   it has; or else its best `piece_k` and a composite that what it left out is below, and then
+//!   the k-th best candidate is not below any of these (checked: differential tests).
 //! - I2: tickets are 0 before and after every launch: the counter wraps at the last piece, so
 //!   nothing has to clear it and a captured graph can be replayed.
 //!
@@ -81,7 +85,7 @@ use crate::prim::survey::{Survey, Wanted};
 /// - `params` and the launch keep the launch contract above.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
-pub unsafe fn select<E: Element, const U: usize>(
+pub unsafe fn select<E: Element, const U: usize, const LARGE: bool>(
     x: *const E::Raw,
     lengths: *const u32,
     candidates: *mut u64,
@@ -102,22 +106,28 @@ pub unsafe fn select<E: Element, const U: usize>(
     let row = unsafe { Row::<E>::new(start, n) };
     let survey_keys = survey_keys(params.chunk_units, block_dim_x());
     let layout = QueueLayout { capacity: params.capacity, k, survey_keys };
-    let strays = if piece == 0 { row.stray_count() } else { 0 };
-    // SAFETY: the launch contract grants the shared memory.
-    let mut queue = unsafe { Queue::new(layout, strays, |number| row.stray(number, flip)) };
-
-    let first = piece * piece_vectors;
-    let end = row.vector_count().min(first + piece_vectors);
-    let answer_shape = AnswerShape { k, flip, index, order };
-    let keep = if pieces > 1 { params.slots } else { answer_shape.keep() };
     // SAFETY: the launch contract grants the shared memory; nothing else uses that part of it.
     let keys = unsafe { SharedArray::new(layout.keys()) };
-    let tops = if pieces > 1 { params.tops } else { 0 };
-    let wanted = Wanted { k, tops, chunk_units: params.chunk_units };
-    Survey::<E, U>::new(&row, (first, end), flip, keys, wanted).run(&mut queue, keep);
-
-    if pieces > 1 {
-        let shape = ListShape { pieces, slots: params.slots, tops };
+    let new_queue = |k: u32, strays: u32| {
+        // SAFETY: the launch contract grants the shared memory; a queue is not used any more when
+        // the next one is made.
+        unsafe { Queue::new(layout, k, strays, |number| row.stray(number, flip)) }
+    };
+    let answer_shape = AnswerShape { k, flip, index, order };
+    let is_whole = pieces == 1;
+    let first = piece * piece_vectors;
+    let mut range = (first, row.vector_count().min(first + piece_vectors));
+    let chunk_units = params.chunk_units;
+    let mut wanted = Wanted { k: params.piece_k, tops: params.tops, chunk_units };
+    let mut queue = new_queue(wanted.k, if piece == 0 { row.stray_count() } else { 0 });
+    let mut keep = if is_whole { answer_shape.keep() } else { params.slots };
+    let mut turns_back = false;
+    loop {
+        Survey::<E, U, LARGE>::new(&row, range, flip, keys, wanted).run(&mut queue, keep);
+        if is_whole || LARGE && turns_back {
+            break;
+        }
+        let shape = ListShape { pieces, slots: params.slots, tops: params.tops };
         // SAFETY: the caller's contract on `candidates` and `list_tops`.
         let lists = unsafe { Lists::new(candidates, list_tops, number, shape) };
         lists.publish(&queue, piece);
@@ -127,15 +137,27 @@ pub unsafe fn select<E: Element, const U: usize>(
         if !is_last {
             return;
         }
-        // SAFETY: as above; the piece's own queue is not used any more.
-        queue = unsafe { Queue::new(layout, 0, |_| 0) };
+        queue = new_queue(k, 0);
         let batches = lists.batches();
         lists.raise_bound(&mut queue, k);
         queue.absorb(batches, answer_shape.keep());
+        if !LARGE || params.piece_k == k || lists.suffice(&queue) {
+            break;
+        }
+        // Some piece had more of the best than it gave: now the whole row, by this block alone.
+        // Separates the last use of the old queue from the new one's start.
+        sync_threads();
+        (turns_back, range, keep) = (true, (0, row.vector_count()), answer_shape.keep());
+        wanted = Wanted { k, tops: 0, chunk_units };
+        queue = new_queue(k, row.stray_count());
     }
     // SAFETY: the caller's contract on the outputs.
     let answer = unsafe { Answer::new(&row, values, indices, number, answer_shape) };
-    answer.write(&queue);
+    if LARGE {
+        answer.write(&mut queue);
+    } else {
+        answer.write_few(&queue);
+    }
 }
 
 /// Takes a ticket for the block; whether it was the last of `pieces`. In every thread. For all

@@ -16,18 +16,27 @@ use crate::{
 pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
 
 kernels! {
-    select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1>;
-    select_f32_u2[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2>;
-    select_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4>;
-    select_f32_u8[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 8>;
+    select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1, false>;
+    select_large_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1, true>;
+    select_f32_u2[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2, false>;
+    select_large_f32_u2[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 2, true>;
+    select_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4, false>;
+    select_large_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 4, true>;
+    select_f32_u8[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 8, false>;
     merge_f32[threads 1024, blocks 1](x: *const u32, candidates: *mut u64, list_tops: *mut u32, values: *mut u32, indices: *mut u32, params: MergeParams) = merge::<F32>;
-    select_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1>;
-    select_f16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2>;
-    select_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4>;
+    select_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1, false>;
+    select_large_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 1, true>;
+    select_f16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2, false>;
+    select_large_f16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 2, true>;
+    select_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4, false>;
+    select_large_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<F16, 4, true>;
     merge_f16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, list_tops: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<F16>;
-    select_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1>;
-    select_bf16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2>;
-    select_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4>;
+    select_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1, false>;
+    select_large_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 1, true>;
+    select_bf16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2, false>;
+    select_large_bf16_u2[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 2, true>;
+    select_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4, false>;
+    select_large_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u16, indices: *mut u32, params: SelectParams) = select::<Bf16, 4, true>;
     merge_bf16[threads 1024, blocks 1](x: *const u16, candidates: *mut u64, list_tops: *mut u32, values: *mut u16, indices: *mut u32, params: MergeParams) = merge::<Bf16>;
     radix_count_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, digits: *mut u32, state: *mut u32, tickets: *mut u32, params: RadixParams) = radix_count::<F32>;
     radix_rank_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, state: *mut u32, ranks: *mut u32, params: RadixParams) = radix_rank::<F32>;

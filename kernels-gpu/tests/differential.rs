@@ -89,8 +89,10 @@ prop_compose! {
         chunk_units in 1u32..=CHUNK_UNITS_MAX,
         ragged in any::<bool>(),
         wide in any::<bool>(),
+        scant in any::<bool>(),
+        large in any::<bool>(),
     ) -> Shape {
-        Shape { warps, depth, pieces, merge, slack, chunk_units, ragged, wide }
+        Shape { warps, depth, pieces, merge, slack, chunk_units, ragged, wide, scant, large }
     }
 }
 

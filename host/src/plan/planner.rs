@@ -3,7 +3,8 @@
 //! All three launch the kernel `select`. They differ in how many blocks share a row, and in who
 //! merges their candidates: a second kernel, the last block, or nobody.
 use kernels_gpu::params::{
-    CHUNK_UNITS_MAX, Join, MergeParams, QueueLayout, SelectParams, list_tops, slots, survey_keys,
+    CHUNK_UNITS_MAX, CUT_WORDS, Join, MergeParams, QueueLayout, SMALL_K_MAX, SelectParams,
+    list_tops, piece_k, slots, survey_keys,
 };
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
@@ -23,8 +24,8 @@ const SLACK: u32 = 2048;
 const CHUNK_UNITS: u32 = 16;
 
 const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
-/// The most keys that a survey leaves, with the most threads.
-const SURVEY_KEYS_MAX: u32 = CHUNK_UNITS * 1024;
+/// The keys of the smallest chunk, with the most threads.
+const SURVEY_KEYS_MIN: u32 = survey_keys(1, 1024);
 /// Candidates that the merge still takes at once where nobody says how.
 const MERGE_AT_ONCE_MAX: u32 = 4096;
 /// Above this no queue fits on any GPU, and the layout's arithmetic could overflow.
@@ -32,7 +33,7 @@ const K_MAX: u32 = 1 << 15;
 
 /// The greatest `k` whose queue fits into the device's shared memory.
 pub(super) fn k_max(device: &DeviceLimits) -> u32 {
-    let fits = |k: u32| QueueLayout::new(k, 0, SURVEY_KEYS_MAX).bytes() <= device.shared_bytes_max;
+    let fits = |k: u32| QueueLayout::new(k, 0, SURVEY_KEYS_MIN).bytes() <= device.shared_bytes_max;
     let (mut least, mut most) = (1u32, K_MAX);
     while least < most {
         let middle = (least + most).div_ceil(2);
@@ -74,13 +75,14 @@ impl Planner<'_> {
         let wanted = self.pieces(vectors, warps);
         let piece_vectors = vectors.div_ceil(wanted);
         let pieces = vectors.div_ceil(piece_vectors);
-        let depth = self.depth(piece_vectors, warps);
+        let piece_k = self.piece_k(pieces);
+        let depth = self.depth(piece_vectors, warps, piece_k);
         let join = match self.backend {
             Backend::Stream => Join::Later,
             _ => Join::LastBlock,
         };
         let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
-        let chunk_units = units.clamp(1, CHUNK_UNITS);
+        let chunk_units = self.chunk_units(units, warps);
         let layout = self.queue(SLACK.max(k).min(n), survey_keys(chunk_units, warps * WARP));
         let params = SelectParams {
             row_stride: row_stride as u64,
@@ -90,15 +92,17 @@ impl Planner<'_> {
             piece_vectors,
             capacity: layout.capacity,
             flip: self.problem.flip(),
-            slots: slots(k),
+            piece_k,
+            slots: slots(piece_k),
             join,
             index: self.problem.index,
             order: self.problem.order(),
             chunk_units,
-            tops: list_tops(k, pieces),
+            tops: if pieces > 1 { list_tops(k, pieces) } else { 0 },
+            reserved: 0,
         };
         let launch = Launch {
-            symbol: format!("select_{}_u{depth}", dtype.name()),
+            symbol: self.symbol(depth),
             grid: grid(rows as u64 * u64::from(pieces), self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
@@ -107,8 +111,9 @@ impl Planner<'_> {
         let lists = if pieces > 1 { rows * pieces as usize } else { 0 };
         let tickets = if pieces > 1 && join == Join::LastBlock { rows } else { 0 };
         let tickets = workspace.add_zeroed(tickets, size_of::<u32>());
-        let candidates = workspace.add(lists * slots(k) as usize, size_of::<u64>());
-        let tops = workspace.add(lists * list_tops(k, pieces) as usize, size_of::<u32>());
+        let candidates = workspace.add(lists * slots(piece_k) as usize, size_of::<u64>());
+        let tops =
+            workspace.add(lists * (list_tops(k, pieces) + CUT_WORDS) as usize, size_of::<u32>());
         let arguments = vec![
             Argument::Input,
             Argument::Lengths,
@@ -124,6 +129,20 @@ impl Planner<'_> {
             steps.push(self.merge(pieces, candidates, tops)?);
         }
         Ok(GpuPlan { steps, workspace })
+    }
+
+    /// Units that a warp surveys at once: up to [`CHUNK_UNITS`], fewer where shared memory is scarce.
+    fn chunk_units(&self, units: u32, warps: u32) -> u32 {
+        let k = self.problem.k as u32;
+        let fits = |units: u32| {
+            let keys = survey_keys(units, warps * WARP);
+            QueueLayout::new(k, 0, keys).bytes() <= self.device.shared_bytes_max
+        };
+        let mut chunk = CHUNK_UNITS;
+        while chunk > 1 && !fits(chunk) {
+            chunk /= 2;
+        }
+        units.clamp(1, chunk)
     }
 
     /// A queue with the wanted slack, or as much of it as shared memory has room for.
@@ -146,7 +165,11 @@ impl Planner<'_> {
     /// Warps of a block: fewer for short rows.
     fn warps(&mut self, vectors: u32) -> u32 {
         let preset = if self.takes_turns() {
-            (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(1, 16)
+            // Measured on an H200: with blocks of 8 warps one row's end overlaps another's reading;
+            // with no more than two rows a multiprocessor there is nothing to overlap.
+            let rows = self.problem.rows.div_ceil(self.device.multiprocessors as usize);
+            let most = if rows > 2 { 8 } else { 16 };
+            (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(1, most)
         } else {
             vectors.div_ceil(WARP).next_power_of_two().min(16)
         };
@@ -166,9 +189,9 @@ impl Planner<'_> {
         let target = self.value(Knob::Stage1TargetCtas, self.device.multiprocessors);
         // More than one wave of blocks costs more than idle multiprocessors.
         let parallel = (target / rows).max(1);
-        let budget = self.value(Knob::TargetStage2Candidates, 8192).max(k) / k;
+        let budget = self.value(Knob::TargetStage2Candidates, 8192).max(k);
         let budget = match self.value(Knob::Stage1ParallelHint, 0) {
-            0 => budget,
+            0 => (1..=parallel).rev().find(|&p| p * self.piece_k(p) <= budget).unwrap_or(1),
             _ => u32::MAX,
         };
         // Measured on an H200: with 16 pieces a row, or as many as one round of loads each takes,
@@ -186,20 +209,30 @@ impl Planner<'_> {
         pieces
     }
 
-    /// Vectors that a lane keeps in flight. Measured on an H200: as many as the piece has for it;
+    /// What each of so many pieces gives: the kernel `merge` cannot turn to the whole row, so for it
+    /// pieces give all.
+    fn piece_k(&self, pieces: u32) -> u32 {
+        let k = self.problem.k as u32;
+        if self.backend == Backend::Stream || pieces == 1 { k } else { piece_k(k, pieces) }
+    }
+
+    /// Vectors that a lane keeps in flight, fewer for a large `k`, for which smaller parts of a row
+    /// have to be told apart. Measured on an H200: as many as the piece has for it;
     /// fewer where two blocks take turns, which hide each other's waits.
-    fn depth(&mut self, piece_vectors: u32, warps: u32) -> u32 {
+    fn depth(&mut self, piece_vectors: u32, warps: u32, piece_k: u32) -> u32 {
+        let fine = previous_power_of_two(piece_vectors / (2 * piece_k).min(piece_vectors));
         let preset = if self.takes_turns() {
             previous_power_of_two(piece_vectors / (WARP * warps)).min(DEPTH_MAX / 2)
         } else {
             piece_vectors.div_ceil(WARP * warps).next_power_of_two().min(DEPTH_MAX)
         };
+        let preset = preset.min(fine);
         let wished = match self.backend {
             Backend::Streaming => self.value(Knob::StreamingBlockN, WARP * preset) / WARP,
             _ => self.value(Knob::Stage1Stages, preset),
         };
         let usable = |depth: &u32| {
-            let symbol = format!("select_{}_u{depth}", self.problem.dtype.name());
+            let symbol = self.symbol(*depth);
             let kernel = KERNELS.iter().find(|kernel| kernel.name == symbol);
             *depth <= wished && kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
         };
@@ -210,6 +243,12 @@ impl Planner<'_> {
             ));
         }
         depth
+    }
+
+    /// The instance of `select` for this `k`.
+    fn symbol(&self, depth: u32) -> String {
+        let large = if self.problem.k as u32 > SMALL_K_MAX { "large_" } else { "" };
+        format!("select_{large}{}_u{depth}", self.problem.dtype.name())
     }
 
     /// Stage 2 of `stream`.

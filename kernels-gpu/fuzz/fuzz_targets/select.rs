@@ -48,6 +48,8 @@ fuzz_target!(|input: Input| {
         chunk_units: [1, 2, 5, 32][bits(14, 4)],
         ragged: bits(8, 2) == 1,
         wide: bits(9, 2) == 1,
+        scant: bits(10, 2) == 1,
+        large: bits(11, 2) == 1,
     };
     let k = usize::from(input.k) % n + 1;
     let (pattern, largest, lead) = (Pattern::AnyBits, bits(10, 2) == 1, bits(11, 8));

@@ -5,7 +5,7 @@ use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use super::element::Element;
 use super::queue::Queue;
 use super::rows::Row;
-use super::sort::{block_rank, block_sort_descending};
+use super::sort::{block_order, block_rank};
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
 use crate::params::{Flip, Index, Order, RANKED_MAX};
 
@@ -73,29 +73,42 @@ impl<'a, E: Element> Answer<'a, E> {
     /// order, and fills up the places of rows that have fewer. For all threads of the block
     /// together.
     #[inline(always)]
-    pub fn write(&self, queue: &Queue) {
-        let (k, found) = (self.shape.k, queue.count());
+    pub fn write(&self, queue: &mut Queue) {
+        let found = queue.count();
+        if found <= RANKED_MAX {
+            return self.write_few(queue);
+        }
+        self.turn_items(queue, found);
+        // Separates the count's read from the sort, which may write where nobody has read yet.
+        sync_threads();
+        block_order(queue, found, |rank, item| self.put_turned(rank, item));
+        self.fill_up(found);
+    }
+
+    /// As [`Answer::write`], for at most [`RANKED_MAX`] items.
+    #[inline(always)]
+    pub fn write_few(&self, queue: &Queue) {
+        let found = queue.count();
+        self.turn_items(queue, found);
+        block_rank(queue.items, found, |rank, item| self.put_turned(rank, item));
+        self.fill_up(found);
+    }
+
+    /// Fills the places behind the first `found`.
+    #[inline(always)]
+    fn fill_up(&self, found: u32) {
         let mut place = found + thread_idx_x();
-        while place < k {
+        while place < self.shape.k {
             self.put(place, empty(0));
             place += block_dim_x();
         }
-        self.turn_items(queue, found);
-        if found <= RANKED_MAX {
-            block_rank(queue.items, found, |rank, item| {
-                if rank < k {
-                    self.put(rank, self.turned(item));
-                }
-            });
-            return;
-        }
-        // Separates the count's read from the sort, which may write where nobody has read yet.
-        sync_threads();
-        let sorted = block_sort_descending(queue.items, queue.spare(found), found);
-        let mut rank = thread_idx_x();
-        while rank < k.min(found) {
-            self.put(rank, self.turned(sorted.get(rank)));
-            rank += block_dim_x();
+    }
+
+    /// Writes a turned item, unless its rank is beyond the answer.
+    #[inline(always)]
+    fn put_turned(&self, rank: u32, item: u64) {
+        if rank < self.shape.k {
+            self.put(rank, self.turned(item));
         }
     }
 

@@ -1,16 +1,18 @@
 //! The candidates of a row in global memory: a list a piece, with its best keys beside it.
 //!
 //! Shapes: `candidates [rows, pieces, slots]` of composites, unsorted, empty ones behind each
-//! list's; `tops [rows, pieces, tops]` of keys: for each of them that is not 0, an element of the
-//! piece has it or a greater one.
+//! list's; `tops [rows, pieces * (tops + 2)]` of words: first `[pieces, tops]` of keys, for each of
+//! which that is not 0 an element of the piece has it or a greater one; then `[pieces, 2]`, upper
+//! word first, a composite that every element of the piece which is not in its list is below.
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_any};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_all};
 
 use super::queue::{Batch, Queue, Source};
 use super::tops::Ranking;
 use crate::order::{empty, is_empty};
+use crate::params::CUT_WORDS;
 
 /// The lists of one row.
 #[derive(Clone, Copy)]
@@ -67,9 +69,41 @@ impl Lists {
             at += block_dim_x();
         }
         if thread_idx_x() < self.top_count {
-            let at = list * self.top_count as u64 + thread_idx_x() as u64;
-            self.tops.set(at, queue.best_tops().get(thread_idx_x()));
+            let at = piece * self.top_count + thread_idx_x();
+            self.tops.set(self.header() + at as u64, queue.best_tops().get(thread_idx_x()));
         }
+        if thread_idx_x() == 0 {
+            self.tops.set(self.cut(piece), (queue.bound() >> 32) as u32);
+            self.tops.set(self.cut(piece) + 1, queue.bound() as u32);
+        }
+    }
+
+    /// Where the words of the row's lists start.
+    #[inline(always)]
+    fn header(&self) -> u64 {
+        self.first * (self.top_count + CUT_WORDS) as u64
+    }
+
+    /// Where the cut of a list is.
+    #[inline(always)]
+    fn cut(&self, piece: u32) -> u64 {
+        self.header() + (self.pieces * self.top_count + piece * CUT_WORDS) as u64
+    }
+
+    /// Whether the best `k` that a queue holds, having taken in all lists, are the row's, although
+    /// pieces may have left out some of theirs. For the lanes of a warp together.
+    #[inline(always)]
+    pub fn suffice(&self, queue: &Queue) -> bool {
+        let mut cut = 0;
+        let mut piece = lane_id();
+        while piece < self.pieces {
+            let at = self.cut(piece);
+            cut = cut.max((self.tops.get(at) as u64) << 32 | self.tops.get(at + 1) as u64);
+            piece += WARP_SIZE;
+        }
+        // What a piece left out is below its cut. Without a cut nothing was left out; with one, the
+        // queue must have had more than k, and so have found a bound for them.
+        warp_vote_all(FULL_MASK, cut <= queue.bound())
     }
 
     /// Raises the queue's bound to something that `k` of the row's elements reach, as far as the
@@ -79,8 +113,7 @@ impl Lists {
         let count = self.pieces * self.top_count;
         let mut at = thread_idx_x();
         while at < count {
-            let top = self.tops.get(self.first * self.top_count as u64 + at as u64);
-            queue.tops().set(at, top);
+            queue.tops().set(at, self.tops.get(self.header() + at as u64));
             at += block_dim_x();
         }
         if count == 0 {
@@ -91,12 +124,12 @@ impl Lists {
         }
     }
 
-    /// The lists as batches for the block's warps: each warp takes every so many-th list. Starts to
-    /// read the first.
+    /// The lists' places as batches for the block's warps, which take turns. Starts to read the
+    /// first.
     #[inline(always)]
     pub fn batches(self) -> ListBatches {
-        let piece = thread_idx_x() / WARP_SIZE;
-        let mut batches = ListBatches { lists: self, piece, at: 0, ahead: ListBatch::default() };
+        let at = thread_idx_x() / WARP_SIZE * BATCH;
+        let mut batches = ListBatches { lists: self, at, ahead: ListBatch::default() };
         batches.advance();
         batches
     }
@@ -104,12 +137,13 @@ impl Lists {
 
 /// Candidates that a lane holds at once.
 const PARTS: usize = 4;
+/// Candidates of a batch.
+const BATCH: u32 = PARTS as u32 * WARP_SIZE;
 
 /// What a warp still has to take of a row's lists.
 pub struct ListBatches {
     lists: Lists,
-    piece: u32,
-    /// The next candidate of the list.
+    /// The next place.
     at: u32,
     /// The batch before it.
     ahead: ListBatch,
@@ -119,19 +153,15 @@ impl ListBatches {
     /// Reads one more batch; gives the one before.
     #[inline(always)]
     fn advance(&mut self) -> ListBatch {
+        let Lists { first, pieces, slots, candidates, .. } = self.lists;
         let mut items = [0; PARTS];
         unroll!(i in PARTS => {
             let at = self.at + i as u32 * WARP_SIZE + lane_id();
-            if self.piece < self.lists.pieces && at < self.lists.slots {
-                let list = self.lists.first + self.piece as u64;
-                items[i] = self.lists.candidates.get(list * self.lists.slots as u64 + at as u64);
+            if at < pieces * slots {
+                items[i] = candidates.get(first * slots as u64 + at as u64);
             }
         });
-        self.at += PARTS as u32 * WARP_SIZE;
-        if self.at >= self.lists.slots {
-            self.piece += block_dim_x() / WARP_SIZE;
-            self.at = 0;
-        }
+        self.at += block_dim_x() / WARP_SIZE * BATCH;
         core::mem::replace(&mut self.ahead, ListBatch { items })
     }
 }
@@ -141,8 +171,8 @@ impl Source for ListBatches {
 
     #[inline(always)]
     fn has_next(&self) -> bool {
-        // A batch is read ahead, which is one without items where the lists have ended.
-        self.piece < self.lists.pieces || warp_vote_any(FULL_MASK, self.ahead.items[0] != 0)
+        // One is read ahead.
+        self.at < self.lists.pieces * self.lists.slots + block_dim_x() / WARP_SIZE * BATCH
     }
 
     #[inline(always)]

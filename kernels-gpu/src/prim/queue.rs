@@ -83,21 +83,24 @@ pub struct Queue {
     control: SharedArray<u32>,
     holes: SharedArray<u16>,
     layout: QueueLayout,
+    /// Items that survive a crop.
+    k: u32,
     bound: u64,
     /// Bounds looked for so far: whose turn it is among the words of ranges.
     searches: u32,
 }
 
 impl Queue {
-    /// A queue that starts with `count` items, fewer than there are threads and slots. For use
-    /// behind the next barrier.
+    /// A queue of the best `k` that starts with `count` items, fewer than there are threads and
+    /// slots. For use behind the next barrier.
     ///
     /// # Safety
     /// - *in bounds*: the launch has `layout.bytes()` bytes of shared memory;
     /// - *no concurrent writer*: nothing else uses them while the queue lives;
-    /// - `layout` has at least the capacity that [`QueueLayout::new`] gives.
+    /// - `layout` has at least the capacity that [`QueueLayout::new`] gives, for this `k` or a
+    ///   greater one.
     #[inline(always)]
-    pub unsafe fn new(layout: QueueLayout, count: u32, item: impl Fn(u32) -> u64) -> Self {
+    pub unsafe fn new(layout: QueueLayout, k: u32, count: u32, item: impl Fn(u32) -> u64) -> Self {
         // SAFETY: the caller grants the memory, and the layout's parts do not overlap.
         let items = unsafe { SharedArray::new(0) };
         // SAFETY: as above.
@@ -114,7 +117,7 @@ impl Queue {
         if thread_idx_x() < count {
             items.set(thread_idx_x(), item(thread_idx_x()));
         }
-        Queue { items, histograms, control, holes, layout, bound: 0, searches: 0 }
+        Queue { items, histograms, control, holes, layout, k, bound: 0, searches: 0 }
     }
 
     /// Takes in everything that the source has, and leaves at most `keep` items, `keep >= k`, the
@@ -181,25 +184,42 @@ impl Queue {
         warp_vote_any(FULL_MASK, filled != u32::MAX)
     }
 
-    /// Appends the items whose bits are set, one of each lane at a time, and clears the bits of those
-    /// that found room; whether some did not. For the lanes of a warp together.
+    /// Appends the items whose bits are set, and clears the bits of those that found room; whether
+    /// some did not. Room is taken for all at once, unless they are more than ever find room
+    /// together. For the lanes of a warp together.
     #[inline(always)]
     fn append(&self, batch: &impl Batch, waiting: &mut u32) -> bool {
+        let total = warp_reduce_add(FULL_MASK, waiting.count_ones());
+        if total == 0 {
+            return false;
+        }
+        let at_once = total <= self.layout.capacity - self.k;
+        let mut slot = 0;
+        if at_once {
+            slot = self.reserve(total);
+            if slot + total > self.layout.capacity {
+                return true;
+            }
+        }
         loop {
+            // One of each lane at a time.
             let votes = warp_vote_ballot(FULL_MASK, *waiting != 0);
             if votes == 0 {
                 return false;
             }
-            let base = self.reserve(votes.count_ones());
-            if base + votes.count_ones() > self.layout.capacity {
-                return true;
+            if !at_once {
+                slot = self.reserve(votes.count_ones());
+                if slot + votes.count_ones() > self.layout.capacity {
+                    return true;
+                }
             }
             if *waiting != 0 {
                 let below = votes & ((1 << lane_id()) - 1);
                 let item = batch.item(waiting.trailing_zeros());
-                self.items.set(base + below.count_ones(), item);
+                self.items.set(slot + below.count_ones(), item);
                 *waiting &= *waiting - 1;
             }
+            slot += votes.count_ones();
         }
     }
 
@@ -244,7 +264,7 @@ impl Queue {
     /// for equals; its key.
     #[inline(always)]
     pub fn raise_to_kth(&mut self, items: &impl Items) -> u32 {
-        let key = (self.find_bound(items, prime_spare(self.layout.k)) >> 32) as u32;
+        let key = (self.find_bound(items, prime_spare(self.k)) >> 32) as u32;
         self.raise(key);
         key
     }
@@ -301,7 +321,7 @@ impl Queue {
         self.bound = self.find_bound(&items, 0);
         if thread_idx_x() == 0 {
             // Everybody has read the old words before the search's barriers.
-            self.set_count(self.layout.k);
+            self.set_count(self.k);
             self.control.set(Control::Strays as u32, 0);
         }
         self.close_ranks(count);
@@ -312,7 +332,7 @@ impl Queue {
     fn find_bound(&mut self, items: &impl Items, spare: u32) -> u64 {
         let (base, span) = self.range(items);
         let mut open = (64 - span.leading_zeros()).max(1);
-        let (mut offset, mut rank, mut pass) = (0u64, self.layout.k, 0);
+        let (mut offset, mut rank, mut pass) = (0u64, self.k, 0);
         while open > 0 {
             let shift = open.saturating_sub(DIGIT_BITS);
             let histogram = self.histogram(pass);
@@ -402,7 +422,7 @@ impl Queue {
     /// barrier.
     #[inline(always)]
     fn close_ranks(&self, count: u32) {
-        let k = self.layout.k;
+        let k = self.k;
         Cropped { items: self.items, count: k }.each(|at, item| {
             if item < self.bound {
                 let hole = self.control.fetch_add(Control::Holes as u32, 1);
@@ -425,6 +445,22 @@ impl Queue {
         }
         // Separates the moved items, and the counters' use, from what comes next.
         sync_threads();
+    }
+
+    /// What no item of the first `count` is below, how far at most the greatest is above it, and two
+    /// histograms' room, cleared. For all threads of the block together, behind a barrier; ends
+    /// with one.
+    #[inline(always)]
+    pub fn prepare_bins(&mut self, count: u32) -> (u64, u64, SharedArray<u32>) {
+        self.clear(self.histogram(1), 0);
+        let (base, span) = self.range(&Cropped { items: self.items, count });
+        (base, span, self.histograms)
+    }
+
+    /// A word for what one warp tells the others.
+    #[inline(always)]
+    pub fn notice(&self) -> SharedArray<u32> {
+        self.control.at(Control::Found as u32)
     }
 
     /// Sets the number of items; by thread 0, without a barrier.

@@ -35,18 +35,21 @@ use cuda_std::warp::{FULL_MASK, WARP_SIZE, warp_vote_any, warp_vote_ballot};
 use super::element::Element;
 use super::queue::{Items, Queue, Source};
 use super::rows::{Row, Unit, least_key};
-use super::tops::{Ranking, gather_tops, tops_suffice};
+use super::tops::{Gathering, Ranking};
 use crate::order::empty;
 use crate::params::{Flip, prime_spare};
 
-/// The part of a row that one block surveys: each warp walks a stretch of its own.
-pub struct Survey<'a, E: Element, const U: usize> {
+/// The part of a row that one block surveys: each warp walks a stretch of its own. Where `LARGE` is
+/// not set, a bound is only found where counting finds it ([`Gathering`]).
+pub struct Survey<'a, E: Element, const U: usize, const LARGE: bool> {
     row: &'a Row<E>,
     /// The first vector of the warp's stretch, and the first behind it.
     first: u32,
     end: u32,
     /// Units of the longest stretch: the same in all threads of the block.
     units: u32,
+    /// Warps that have a stretch: the first ones.
+    warps: u32,
     flip: Flip,
     keys: SharedArray<u32>,
     /// What is wanted of the block.
@@ -64,7 +67,7 @@ pub struct Wanted {
     pub chunk_units: u32,
 }
 
-impl<'a, E: Element, const U: usize> Survey<'a, E, U> {
+impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> {
     /// Vectors `first..end` of the row, spread over the block's warps; `keys` has room for a word
     /// a thread and unit of a chunk.
     #[inline(always)]
@@ -78,10 +81,12 @@ impl<'a, E: Element, const U: usize> Survey<'a, E, U> {
         let (unit, warps) = (U as u32 * WARP_SIZE, block_dim_x() / WARP_SIZE);
         // SAFETY: a block has at least a warp; it spares the division's check.
         unsafe { core::hint::assert_unchecked(warps != 0) };
-        let units = end.saturating_sub(first).div_ceil(unit).div_ceil(warps);
+        let all_units = end.saturating_sub(first).div_ceil(unit);
+        let units = all_units.div_ceil(warps);
+        let warps = if units == 0 { 0 } else { all_units.div_ceil(units) };
         let start = first + thread_idx_x() / WARP_SIZE * units * unit;
         let stop = end.min(start + units * unit);
-        Survey { row, first: start.min(end), end: stop, units, flip, keys, wanted }
+        Survey { row, first: start.min(end), end: stop, units, warps, flip, keys, wanted }
     }
 
     /// Takes the piece into the queue, of which at most `keep` items are left. For all threads of
@@ -136,19 +141,22 @@ impl<'a, E: Element, const U: usize> Survey<'a, E, U> {
     fn raise_bound(&self, queue: &mut Queue, lane_best: u32, units: u32) -> bool {
         let Wanted { k, tops, .. } = self.wanted;
         let many = k + prime_spare(k);
-        let quick = tops_suffice(k);
-        if quick || tops > 0 {
-            let k = if quick { k } else { 0 };
-            let count = gather_tops(queue.tops(), lane_best, k.max(tops));
+        let for_bound = Gathering::new(k, self.warps);
+        let gathering = if tops == 0 { for_bound } else { Gathering::new(k.max(tops), self.warps) };
+        let gathering =
+            gathering.or(if tops == 0 { None } else { Gathering::new(tops, self.warps) });
+        if let Some(gathering) = gathering {
+            let k = if for_bound.is_some() { k } else { 0 };
+            let count = gathering.gather(queue.tops(), lane_best);
             let bound = queue.rank_tops(count, Ranking { k, best: tops });
-            if quick {
+            if k > 0 {
                 return sync_threads_count(lane_best >= bound) > many;
             }
         } else {
             // Separates the queue's start from its use.
             sync_threads();
         }
-        if 4 * k > 3 * units * block_dim_x() {
+        if !LARGE || 4 * k > 3 * units * self.warps * WARP_SIZE {
             return false;
         }
         let least = queue.raise_to_kth(&Keys { survey: self, units });
@@ -226,12 +234,12 @@ impl<'a, E: Element, const U: usize> Survey<'a, E, U> {
 }
 
 /// The keys of a chunk, as items: the lower half tells them apart.
-struct Keys<'a, 'r, E: Element, const U: usize> {
-    survey: &'a Survey<'r, E, U>,
+struct Keys<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
+    survey: &'a Survey<'r, E, U, LARGE>,
     units: u32,
 }
 
-impl<E: Element, const U: usize> Items for Keys<'_, '_, E, U> {
+impl<E: Element, const U: usize, const LARGE: bool> Items for Keys<'_, '_, E, U, LARGE> {
     #[inline(always)]
     fn each(&self, mut f: impl FnMut(u32, u64)) {
         let mut number = 0;
@@ -244,8 +252,8 @@ impl<E: Element, const U: usize> Items for Keys<'_, '_, E, U> {
 }
 
 /// The chosen parts of a chunk's units: each lane takes its own, one after the other.
-struct ChosenUnits<'a, 'r, E: Element, const U: usize> {
-    survey: &'a Survey<'r, E, U>,
+struct ChosenUnits<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
+    survey: &'a Survey<'r, E, U, LARGE>,
     /// The chunk's first unit.
     start: u32,
     /// A bit for each unit that this lane has to look into.
@@ -255,7 +263,7 @@ struct ChosenUnits<'a, 'r, E: Element, const U: usize> {
     last: Unit<E, U>,
 }
 
-impl<E: Element, const U: usize> Source for ChosenUnits<'_, '_, E, U> {
+impl<E: Element, const U: usize, const LARGE: bool> Source for ChosenUnits<'_, '_, E, U, LARGE> {
     type Batch = Unit<E, U>;
 
     #[inline(always)]

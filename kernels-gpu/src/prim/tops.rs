@@ -11,34 +11,74 @@ use cuda_std::count::count_at_least;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_shuffle_xor};
+use cuda_std::warp::{
+    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_shuffle_xor, warp_vote_ballot,
+};
 
 use crate::params::{LIST_TOPS_MAX, RANKED_KEYS_MAX, tops_of};
 
-/// How many keys a warp gives where a block's best `k` are looked for: a multiple of 4, at most 32.
-#[inline(always)]
-fn keys_a_warp(k: u32) -> u32 {
-    let warps = block_dim_x() / WARP_SIZE;
-    tops_of(k, warps).min(WARP_SIZE)
+/// The warps of a block that have seen elements, the first ones: what keys they give.
+#[derive(Clone, Copy)]
+pub struct Gathering {
+    /// So many warps.
+    warps: u32,
+    /// Keys that each gives: a multiple of 4, at most 32.
+    per_warp: u32,
 }
 
-/// Whether the block is large enough, and `k` small enough, to find its best `k` lanes here.
-#[inline(always)]
-pub fn tops_suffice(k: u32) -> bool {
-    let warps = block_dim_x() / WARP_SIZE;
-    4 * k <= 3 * block_dim_x() && warps * keys_a_warp(k) <= RANKED_KEYS_MAX
-}
-
-/// Puts the best of each warp's keys, for a block's best `k`, into `tops`; how many. For all threads
-/// of the block together, without a barrier.
-#[inline(always)]
-pub fn gather_tops(tops: SharedArray<u32>, key: u32, k: u32) -> u32 {
-    let per_warp = keys_a_warp(k);
-    let sorted = warp_sort_keys_descending(key);
-    if lane_id() < per_warp {
-        tops.set(thread_idx_x() / WARP_SIZE * per_warp + lane_id(), sorted);
+impl Gathering {
+    /// For the best `k` lanes of so many warps; `None` where they are too few, or `k` too large for
+    /// counting.
+    #[inline(always)]
+    pub fn new(k: u32, warps: u32) -> Option<Gathering> {
+        if 4 * k > 3 * WARP_SIZE * warps {
+            return None;
+        }
+        // SAFETY: k is at least 1, so there is a warp; it spares the division's check.
+        unsafe { core::hint::assert_unchecked(warps != 0) };
+        let per_warp = tops_of(k, warps).min(WARP_SIZE);
+        let fits = warps * per_warp <= RANKED_KEYS_MAX;
+        if fits { Some(Gathering { warps, per_warp }) } else { None }
     }
-    block_dim_x() / WARP_SIZE * per_warp
+
+    /// Puts the best of each warp's keys into `tops`; how many. For all threads of the block
+    /// together, without a barrier.
+    #[inline(always)]
+    pub fn gather(self, tops: SharedArray<u32>, key: u32) -> u32 {
+        let (warp, per_warp) = (thread_idx_x() / WARP_SIZE, self.per_warp);
+        if warp < self.warps {
+            let sorted = if per_warp <= PICKED_MAX {
+                warp_pick_best(key, per_warp)
+            } else {
+                warp_sort_keys_descending(key)
+            };
+            if lane_id() < per_warp {
+                tops.set(warp * per_warp + lane_id(), sorted);
+            }
+        }
+        self.warps * per_warp
+    }
+}
+
+/// The most keys that a warp picks one by one rather than by sorting all.
+const PICKED_MAX: u32 = 8;
+
+/// The warp's best `count` keys, the best in lane 0. For the lanes of a warp together.
+#[inline(always)]
+fn warp_pick_best(key: u32, count: u32) -> u32 {
+    let (mut key, mut mine, mut number) = (key, 0, 0);
+    while number < count {
+        let best = warp_reduce_max(FULL_MASK, key);
+        let first = warp_vote_ballot(FULL_MASK, key == best).trailing_zeros();
+        if lane_id() == first {
+            key = 0;
+        }
+        if lane_id() == number {
+            mine = best;
+        }
+        number += 1;
+    }
+    mine
 }
 
 /// What is wanted of ranked keys.
@@ -64,11 +104,7 @@ pub fn rank_keys(
     const { assert!(LIST_TOPS_MAX == 32) };
     // Separates the keys from their ranking.
     sync_threads();
-    // Neighbouring lanes share a key's counting: a power of two, so that all are counted at once.
-    let mut share = 1;
-    while share < WARP_SIZE && 2 * share * count <= block_dim_x() {
-        share *= 2;
-    }
+    let share = lanes_an_item(count);
     let part = thread_idx_x() & (share - 1);
     let mut base = 0;
     while base < count {
@@ -98,6 +134,15 @@ pub fn rank_keys(
     // Separates the finding from its use.
     sync_threads();
     found.get(0)
+}
+
+/// How many neighbouring lanes share one item's counting: a power of two, such that all of `count`
+/// items are counted at once, if that can be.
+#[inline(always)]
+pub fn lanes_an_item(count: u32) -> u32 {
+    // Of the block's threads the logarithm rounded down, of the items' rounded up.
+    let (threads, items) = (31 - block_dim_x().leading_zeros(), 32 - (count - 1).leading_zeros());
+    1 << threads.saturating_sub(items).min(WARP_SIZE.ilog2())
 }
 
 /// Sorts a warp's keys, the best to lane 0. For the lanes of a warp together.

@@ -5,8 +5,8 @@ use std::ffi::c_void;
 use std::ops::Range;
 
 use kernels_gpu::params::{
-    Dtype, Flip, Index, Join, MergeParams, Order, QueueLayout, SelectParams, list_tops, slots,
-    survey_keys,
+    CUT_WORDS, Dtype, Flip, Index, Join, MergeParams, Order, QueueLayout, SMALL_K_MAX,
+    SelectParams, list_tops, slots, survey_keys,
 };
 use kernels_gpu::testkit::{Case, expected};
 use kernels_gpu::variants::EMULATED;
@@ -26,6 +26,10 @@ pub struct Shape {
     pub ragged: bool,
     /// Indices of 64 bits.
     pub wide: bool,
+    /// Pieces that give no more than their share, so that it often does not suffice.
+    pub scant: bool,
+    /// The kernels for any `k`, where those for few would do.
+    pub large: bool,
 }
 
 /// Who merges the pieces' candidates.
@@ -40,6 +44,20 @@ impl Merge {
     pub const ALL: [Merge; 3] = [Merge::AtOnce, Merge::Tiles, Merge::LastBlock];
 }
 
+impl Shape {
+    /// What a piece gives for the best `k`.
+    fn piece_k(&self, k: u32) -> u32 {
+        match self.merge {
+            Merge::LastBlock
+                if self.pieces > 1 && self.scant && (self.large || k > SMALL_K_MAX) =>
+            {
+                k.div_ceil(self.pieces)
+            }
+            _ => k,
+        }
+    }
+}
+
 impl Default for Shape {
     fn default() -> Self {
         Shape {
@@ -51,6 +69,8 @@ impl Default for Shape {
             chunk_units: 3,
             ragged: false,
             wide: false,
+            scant: false,
+            large: false,
         }
     }
 }
@@ -137,8 +157,14 @@ impl<'a> Bench<'a> {
             input: Input::new(&elements, dtype, case.lead),
             elements,
             lengths: (0..rows).map(length).collect(),
-            candidates: vec![0xa5a5_a5a5_a5a5_a5a5; lists * slots(k as u32) as usize],
-            tops: vec![0xa5a5_a5a5; lists * list_tops(k as u32, shape.pieces) as usize],
+            candidates: vec![
+                0xa5a5_a5a5_a5a5_a5a5;
+                lists * slots(shape.piece_k(k as u32)) as usize
+            ],
+            tops: vec![
+                0xa5a5_a5a5;
+                lists * (list_tops(k as u32, shape.pieces) + CUT_WORDS) as usize
+            ],
             tickets: vec![0; rows],
             values: vec![0xa5; rows * k * dtype.bytes()],
             indices: vec![0xa5a5_a5a5_a5a5_a5a5; rows * k],
@@ -163,6 +189,7 @@ impl<'a> Bench<'a> {
             survey_keys(chunk_units, self.shape.warps * 32),
         );
         let last_block = self.shape.merge == Merge::LastBlock;
+        let shape_k = self.shape.piece_k(k as u32);
         let params = SelectParams {
             row_stride: n as u64,
             n: n as u32,
@@ -171,15 +198,18 @@ impl<'a> Bench<'a> {
             piece_vectors: vectors.div_ceil(self.shape.pieces),
             capacity: layout.capacity,
             flip: self.flip(),
-            slots: slots(k as u32),
+            piece_k: shape_k,
+            slots: slots(shape_k),
             join: if last_block { Join::LastBlock } else { Join::Later },
             index: self.index(),
             order: Order::Best,
             chunk_units,
-            tops: list_tops(k as u32, self.shape.pieces),
+            tops: if self.shape.pieces > 1 { list_tops(k as u32, self.shape.pieces) } else { 0 },
+            reserved: 0,
         };
         let lengths = if self.shape.ragged { self.lengths.as_ptr() } else { std::ptr::null() };
-        let instance = |depth: u32| format!("select_{}_u{depth}", dtype.name());
+        let large = if k as u32 > SMALL_K_MAX || self.shape.large { "large_" } else { "" };
+        let instance = |depth: u32| format!("select_{large}{}_u{depth}", dtype.name());
         let is_built = |depth: &u32| EMULATED.iter().any(|k| k.name == instance(*depth));
         let depths = (1..=self.shape.depth).rev();
         let depth = depths.into_iter().find(is_built).expect("a depth of 1 is built");
