@@ -84,6 +84,7 @@ impl PreparedStep {
         for (at, argument) in self.step.arguments.iter().enumerate() {
             arguments[at] = match argument {
                 Argument::Select(params) => pointer(params),
+                Argument::Short(params) => pointer(params),
                 Argument::Merge(params) => pointer(params),
                 Argument::Radix(params) => pointer(params),
                 Argument::Runs(params) => pointer(params),

@@ -5,15 +5,15 @@
 //!
 //! 1. [`params`]: what a launch passes to a kernel, and how shared memory is laid out.
 //! 2. [`order`]: how a float becomes an integer that sorts as the contract says.
-//! 3. `prim::queue`: the running top-k of a block, the heart of every kernel.
-//! 4. `select`, then `merge`: the kernels for k that fit into shared memory.
+//! 3. `prim::queue`: the running top-k of a block, and `prim::survey`: how a row comes to it.
+//! 4. `select`, then `merge`: the kernels for k that fit into shared memory; `short` for short rows.
 //! 5. `radix`, then `runs`: the kernels for any k.
 //! 6. [`variants`]: the list of instances, one line a kernel symbol.
 //!
 //! # Layers
 //!
 //! ```text
-//! variants -> select, merge, radix, runs -> prim -> cuda_std
+//! variants -> select, short, merge, radix, runs -> prim -> cuda_std
 //!                                \-> order, params (also the host's)
 //! ```
 //!
@@ -49,6 +49,8 @@ mod radix;
 mod runs;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod select;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod short;
 
 #[cfg(all(not(target_arch = "nvptx64"), feature = "testkit"))]
 pub mod testkit;

@@ -157,6 +157,38 @@ pub enum Join {
     LastBlock = 1,
 }
 
+/// Scalars of the kernel `short`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ShortParams {
+    /// Distance between the starts of two rows, in elements.
+    pub row_stride: u64,
+    /// Rows.
+    pub rows: u32,
+    /// Elements in a row, at most [`short_max`].
+    pub n: u32,
+    /// Wanted elements a row, at least 1 and at most [`SMALL_K_MAX`].
+    pub k: u32,
+    /// Which end is wanted.
+    pub flip: Flip,
+    /// The indices' type.
+    pub index: Index,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<ShortParams>() == 32 && align_of::<ShortParams>() == 8);
+
+/// Elements in a row that a warp of `short` holds, `vectors` vectors a lane: whatever its alignment.
+pub const fn short_max(dtype: Dtype, vectors: u32) -> u32 {
+    32 * vectors * dtype.per_vector()
+}
+
+/// Items that a warp of `short` has room for: twice `k`, at least 64, and 4 more.
+pub const fn short_items(k: u32) -> u32 {
+    (if k > 32 { 2 * k } else { 64 }) + 4
+}
+
 /// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

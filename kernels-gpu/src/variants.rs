@@ -1,7 +1,7 @@
 //! The only list of kernel instances: one line, one symbol in the PTX.
 use cuda_std::kernels;
 
-use crate::params::{MergeParams, RadixParams, RunParams, SelectParams};
+use crate::params::{MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 use crate::{
     merge::merge,
@@ -9,11 +9,15 @@ use crate::{
     radix::{radix_count, radix_emit, radix_rank},
     runs::{merge_run, sort_run, write_items},
     select::select,
+    short::short,
 };
 
 /// How many vectors a lane of `select` may keep in flight, most first: the instances there are, as
 /// far as a lane has at most 32 elements at hand.
 pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
+
+/// How many vectors a lane of `short` may hold, fewest first: the instances there are.
+pub const SHORT_VECTORS: [u32; 3] = [1, 2, 4];
 
 kernels! {
     select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1, false>;
@@ -50,6 +54,15 @@ kernels! {
     radix_rank_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, state: *mut u32, ranks: *mut u32, params: RadixParams) = radix_rank::<Bf16>;
     radix_emit_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, state: *mut u32, ranks: *mut u32, items: *mut u64, params: RadixParams) = radix_emit::<Bf16>;
     write_items_bf16[threads 512, blocks 2](x: *const u16, items: *mut u64, values: *mut u16, indices: *mut u32, params: RunParams) = write_items::<Bf16>;
+    short_f32_u1[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short::<F32, 1>;
+    short_f32_u2[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short::<F32, 2>;
+    short_f32_u4[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short::<F32, 4>;
+    short_f16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<F16, 1>;
+    short_f16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<F16, 2>;
+    short_f16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<F16, 4>;
+    short_bf16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 1>;
+    short_bf16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 2>;
+    short_bf16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 4>;
     sort_runs[threads 512, blocks 2](items: *mut u64, params: RunParams) = sort_run;
     merge_runs[threads 512, blocks 2](from: *mut u64, to: *mut u64, params: RunParams) = merge_run;
 }

@@ -1,7 +1,7 @@
 //! Planning: a pure function of problem, device and knobs. Nothing here touches a driver.
 use std::fmt::{self, Write as _};
 
-use kernels_gpu::params::{Index, MergeParams, RadixParams, RunParams, SelectParams};
+use kernels_gpu::params::{Index, MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
 
 use crate::error::Error;
 use crate::knobs::Knobs;
@@ -11,6 +11,7 @@ use crate::torch;
 
 mod planner;
 mod radix;
+mod short;
 
 /// What a plan must know of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum Argument {
     Workspace(usize),
     /// Scalars of `select`.
     Select(SelectParams),
+    /// Scalars of `short`.
+    Short(ShortParams),
     /// Scalars of `merge`.
     Merge(MergeParams),
     /// Scalars of the radix kernels.
@@ -178,6 +181,9 @@ impl Plan {
         }
         match self.backend {
             Backend::Radix => radix::plan(&self.problem, device, knobs, &mut self.reasons),
+            Backend::Singlepass | Backend::Streaming if short::is_for(&self.problem) => {
+                short::plan(&self.problem, self.backend, device, &mut self.reasons)
+            }
             backend => planner::plan(&self.problem, backend, device, knobs, &mut self.reasons),
         }
     }

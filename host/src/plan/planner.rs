@@ -169,7 +169,9 @@ impl Planner<'_> {
             // with no more than two rows a multiprocessor there is nothing to overlap.
             let rows = self.problem.rows.div_ceil(self.device.multiprocessors as usize);
             let most = if rows > 2 { 8 } else { 16 };
-            (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(1, most)
+            // A bound is found among the lanes: a third more of them than wanted elements.
+            let least = (self.problem.k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
+            (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
         } else {
             vectors.div_ceil(WARP).next_power_of_two().min(16)
         };

@@ -1,5 +1,6 @@
 //! The planner's promises, checked without a device.
 use kernels_gpu::params::Dtype;
+use kernels_gpu::params::short_max;
 use kernels_gpu::variants::KERNELS;
 
 use super::*;
@@ -58,6 +59,13 @@ fn pieces_cover_every_vector() {
                         }
                         Some(Argument::Radix(p)) => {
                             (p.pieces, u64::from(p.pieces) * u64::from(p.piece_elements))
+                        }
+                        Some(Argument::Short(_)) => {
+                            let vectors = launch.symbol.rsplit("_u").next().expect("a number");
+                            let vectors = vectors.parse().expect("a number");
+                            assert!(n <= short_max(dtype, vectors) as usize, "{launch}");
+                            assert!(launch.grid * launch.block / 32 >= rows as u32, "{launch}");
+                            continue;
                         }
                         other => panic!("{other:?}"),
                     };

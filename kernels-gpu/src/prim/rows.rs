@@ -72,11 +72,23 @@ impl<E: Element> Row<E> {
         self.n - self.vector_count() * E::PER_VECTOR as u32
     }
 
+    /// Index of stray element `number`.
+    #[inline(always)]
+    pub fn stray_index(&self, number: u32) -> u32 {
+        let inner = self.vector_count() * E::PER_VECTOR as u32;
+        if number < self.head { number } else { number + inner }
+    }
+
+    /// Elements before the first vector.
+    #[inline(always)]
+    pub fn head(&self) -> u32 {
+        self.head
+    }
+
     /// Stray element `number`, as an item.
     #[inline(always)]
     pub fn stray(&self, number: u32, flip: Flip) -> u64 {
-        let inner = self.vector_count() * E::PER_VECTOR as u32;
-        let index = if number < self.head { number } else { number + inner };
+        let index = self.stray_index(number);
         composite(E::key(self.element(index)), index, flip)
     }
 
@@ -151,6 +163,12 @@ impl<E: Element, const U: usize> Unit<E, U> {
             _ => self.fold(E::least),
         };
         E::best_key(best, self.flip)
+    }
+
+    /// An element of one of the lane's vectors, in the upper end of a word.
+    #[inline(always)]
+    pub fn part(&self, vector: usize, part: usize) -> u32 {
+        E::part(&self.words[vector], part)
     }
 
     /// A bit for each element of which `is_wanted` says so.

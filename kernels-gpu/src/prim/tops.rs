@@ -150,7 +150,7 @@ pub fn lanes_an_item(count: u32) -> u32 {
 /// # Source
 /// K. Batcher, "Sorting networks and their applications", 1968.
 #[inline(always)]
-fn warp_sort_keys_descending(key: u32) -> u32 {
+pub fn warp_sort_keys_descending(key: u32) -> u32 {
     let (mut key, lane) = (key, lane_id());
     unroll!(stage in 5 => {
         unroll!(step in 5 => {
