@@ -74,7 +74,7 @@ pub unsafe fn merge<E: Element>(
     let answer_shape = AnswerShape { k, flip, index, order };
     let batches = lists.batches();
     lists.raise_bound(&mut queue, k);
-    queue.absorb(batches, answer_shape.keep());
+    queue.absorb(batches, answer_shape.keep(capacity));
     // SAFETY: the caller's contract on the outputs.
     let answer = unsafe { Answer::new(&row, values, indices, number, answer_shape) };
     answer.write(&mut queue);

@@ -99,8 +99,9 @@ pub struct SelectParams {
     pub chunk_units: u32,
     /// What [`list_tops`] says. Unused where a row is one piece.
     pub tops: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 where a survey looks for a bound; 0 where everything is taken in: in rows of which much is
+    /// wanted, looking costs more than it spares. For the `LARGE` instances only.
+    pub bounded: u32,
 }
 
 /// The most units that a warp surveys at once: a bit each.
@@ -283,6 +284,9 @@ pub const RANKED_KEYS_MAX: u32 = 256;
 
 /// The most keys that a piece leaves for the bound of its row.
 pub const LIST_TOPS_MAX: u32 = 32;
+
+/// The most items of a bin that are ranked by counting.
+pub const BIN_MAX: u32 = 128;
 
 /// How many keys each of `parts` parts gives where the best `k` of all are looked for: a quarter
 /// more than it has of them on average; a multiple of 4.

@@ -117,10 +117,12 @@ pub unsafe fn select<E: Element, const U: usize, const LARGE: bool>(
     let is_whole = pieces == 1;
     let first = piece * piece_vectors;
     let mut range = (first, row.vector_count().min(first + piece_vectors));
-    let chunk_units = params.chunk_units;
-    let mut wanted = Wanted { k: params.piece_k, tops: params.tops, chunk_units };
+    let (chunk_units, bounded) = (params.chunk_units, params.bounded != 0);
+    let mut wanted = Wanted { k: params.piece_k, tops: params.tops, chunk_units, bounded };
     let mut queue = new_queue(wanted.k, if piece == 0 { row.stray_count() } else { 0 });
-    let mut keep = if is_whole { answer_shape.keep() } else { params.slots };
+    let keep_whole =
+        if LARGE { answer_shape.keep(params.capacity) } else { answer_shape.keep_few() };
+    let mut keep = if is_whole { keep_whole } else { params.slots };
     let mut turns_back = false;
     loop {
         Survey::<E, U, LARGE>::new(&row, range, flip, keys, wanted).run(&mut queue, keep);
@@ -140,15 +142,17 @@ pub unsafe fn select<E: Element, const U: usize, const LARGE: bool>(
         queue = new_queue(k, 0);
         let batches = lists.batches();
         lists.raise_bound(&mut queue, k);
-        queue.absorb(batches, answer_shape.keep());
-        if !LARGE || params.piece_k == k || lists.suffice(&queue) {
+        let gives_all = !LARGE || params.piece_k == k;
+        // Whether the lists suffice shows in the bound of a crop.
+        queue.absorb(batches, if gives_all { keep_whole } else { k });
+        if gives_all || lists.suffice(&queue) {
             break;
         }
         // Some piece had more of the best than it gave: now the whole row, by this block alone.
         // Separates the last use of the old queue from the new one's start.
         sync_threads();
-        (turns_back, range, keep) = (true, (0, row.vector_count()), answer_shape.keep());
-        wanted = Wanted { k, tops: 0, chunk_units };
+        (turns_back, range, keep) = (true, (0, row.vector_count()), keep_whole);
+        wanted = Wanted { k, tops: 0, chunk_units, bounded };
         queue = new_queue(k, row.stray_count());
     }
     // SAFETY: the caller's contract on the outputs.

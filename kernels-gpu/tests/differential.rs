@@ -91,8 +91,9 @@ prop_compose! {
         wide in any::<bool>(),
         scant in any::<bool>(),
         large in any::<bool>(),
+        all in any::<bool>(),
     ) -> Shape {
-        Shape { warps, depth, pieces, merge, slack, chunk_units, ragged, wide, scant, large }
+        Shape { warps, depth, pieces, merge, slack, chunk_units, ragged, wide, scant, large, all }
     }
 }
 

@@ -3,7 +3,7 @@
 //! All three launch the kernel `select`. They differ in how many blocks share a row, and in who
 //! merges their candidates: a second kernel, the last block, or nobody.
 use kernels_gpu::params::{
-    CHUNK_UNITS_MAX, CUT_WORDS, Join, MergeParams, QueueLayout, SMALL_K_MAX, SelectParams,
+    BIN_MAX, CHUNK_UNITS_MAX, CUT_WORDS, Join, MergeParams, QueueLayout, SMALL_K_MAX, SelectParams,
     list_tops, piece_k, slots, survey_keys,
 };
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
@@ -26,6 +26,10 @@ const CHUNK_UNITS: u32 = 16;
 const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
 /// The keys of the smallest chunk, with the most threads.
 const SURVEY_KEYS_MIN: u32 = survey_keys(1, 1024);
+/// The longest rows that are taken into the queue as they are.
+const ALL_MAX: usize = 8192;
+/// The greatest `k` for which that never pays.
+const ALL_K_MIN: usize = 32;
 /// Candidates that the merge still takes at once where nobody says how.
 const MERGE_AT_ONCE_MAX: u32 = 4096;
 /// Above this no queue fits on any GPU, and the layout's arithmetic could overflow.
@@ -83,7 +87,9 @@ impl Planner<'_> {
         };
         let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
         let chunk_units = self.chunk_units(units, warps);
-        let layout = self.queue(SLACK.max(k).min(n), survey_keys(chunk_units, warps * WARP));
+        let takes_all = self.takes_all();
+        let slack = if takes_all { n + BIN_MAX } else { SLACK.max(k).min(n) };
+        let layout = self.queue(slack, survey_keys(chunk_units, warps * WARP));
         let params = SelectParams {
             row_stride: row_stride as u64,
             n,
@@ -99,7 +105,7 @@ impl Planner<'_> {
             order: self.problem.order(),
             chunk_units,
             tops: if pieces > 1 { list_tops(k, pieces) } else { 0 },
-            reserved: 0,
+            bounded: u32::from(!takes_all),
         };
         let launch = Launch {
             symbol: self.symbol(depth),
@@ -164,11 +170,20 @@ impl Planner<'_> {
 
     /// Warps of a block: fewer for short rows.
     fn warps(&mut self, vectors: u32) -> u32 {
-        let preset = if self.takes_turns() {
-            // Measured on an H200: with blocks of 8 warps one row's end overlaps another's reading;
+        let preset = if self.takes_all() && self.problem.rows > self.device.multiprocessors as usize
+        {
+            vectors.div_ceil(WARP * DEPTH_MAX / 2).next_power_of_two().min(16)
+        } else if self.takes_turns() {
+            // Measured on an H200: with blocks of few warps one row's end overlaps another's reading;
             // with no more than two rows a multiprocessor there is nothing to overlap.
             let rows = self.problem.rows.div_ceil(self.device.multiprocessors as usize);
-            let most = if rows > 2 { 8 } else { 16 };
+            let most = match self.problem.k {
+                _ if rows <= 2 => 16,
+                0..=128 => 8,
+                129..=512 if self.problem.n <= 16_384 => 4,
+                129..=512 => 8,
+                _ => 16,
+            };
             // A bound is found among the lanes: a third more of them than wanted elements.
             let least = (self.problem.k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
             (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
@@ -222,13 +237,16 @@ impl Planner<'_> {
     /// have to be told apart. Measured on an H200: as many as the piece has for it;
     /// fewer where two blocks take turns, which hide each other's waits.
     fn depth(&mut self, piece_vectors: u32, warps: u32, piece_k: u32) -> u32 {
-        let fine = previous_power_of_two(piece_vectors / (2 * piece_k).min(piece_vectors));
-        let preset = if self.takes_turns() {
-            previous_power_of_two(piece_vectors / (WARP * warps)).min(DEPTH_MAX / 2)
+        let fine = previous_power_of_two(piece_vectors / (4 * piece_k).min(piece_vectors));
+        let all = piece_vectors.div_ceil(WARP * warps).next_power_of_two();
+        let preset = if self.takes_all() {
+            all
+        } else if self.takes_turns() {
+            previous_power_of_two(piece_vectors / (WARP * warps)).min(DEPTH_MAX / 2).min(fine)
         } else {
-            piece_vectors.div_ceil(WARP * warps).next_power_of_two().min(DEPTH_MAX)
+            all.min(fine)
         };
-        let preset = preset.min(fine);
+        let preset = preset.min(DEPTH_MAX);
         let wished = match self.backend {
             Backend::Streaming => self.value(Knob::StreamingBlockN, WARP * preset) / WARP,
             _ => self.value(Knob::Stage1Stages, preset),
@@ -247,9 +265,24 @@ impl Planner<'_> {
         depth
     }
 
+    /// Whether a row is so short, and so much of it wanted, that all of it goes into the queue.
+    /// Measured on an H200: quicker than looking for a bound where a tenth or more is wanted.
+    fn takes_all(&self) -> bool {
+        let Problem { n, k, .. } = *self.problem;
+        let fits = self.whole_queue().bytes() <= self.device.shared_bytes_max;
+        self.backend != Backend::Stream && n <= ALL_MAX && k > ALL_K_MIN && 10 * k >= n && fits
+    }
+
+    /// A queue with room for a whole row and its order.
+    fn whole_queue(&self) -> QueueLayout {
+        let Problem { n, k, .. } = *self.problem;
+        QueueLayout::new(k as u32, n as u32 + BIN_MAX, survey_keys(1, 1024))
+    }
+
     /// The instance of `select` for this `k`.
     fn symbol(&self, depth: u32) -> String {
-        let large = if self.problem.k as u32 > SMALL_K_MAX { "large_" } else { "" };
+        let is_large = self.problem.k as u32 > SMALL_K_MAX || self.takes_all();
+        let large = if is_large { "large_" } else { "" };
         format!("select_{large}{}_u{depth}", self.problem.dtype.name())
     }
 

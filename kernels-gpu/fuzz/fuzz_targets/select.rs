@@ -50,6 +50,7 @@ fuzz_target!(|input: Input| {
         wide: bits(9, 2) == 1,
         scant: bits(10, 2) == 1,
         large: bits(11, 2) == 1,
+        all: bits(12, 2) == 1,
     };
     let k = usize::from(input.k) % n + 1;
     let (pattern, largest, lead) = (Pattern::AnyBits, bits(10, 2) == 1, bits(11, 8));

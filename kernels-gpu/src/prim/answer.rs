@@ -2,12 +2,13 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 
-use super::element::Element;
+use super::bins::block_order;
+use super::element::{Element, value_of_key};
 use super::queue::Queue;
 use super::rows::Row;
-use super::sort::{block_order, block_rank};
+use super::sort::block_rank;
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
-use crate::params::{Flip, Index, Order, RANKED_MAX};
+use crate::params::{BIN_MAX, Flip, Index, Order, RANKED_MAX};
 
 /// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`
 /// or `i64`.
@@ -34,12 +35,21 @@ pub struct AnswerShape {
 }
 
 impl AnswerShape {
-    /// How many items may be left in the queue for [`Answer::write`]: `k`, or more where that
+    /// How many items may be left in the queue for [`Answer::write_few`]: `k`, or more where that
     /// spares a crop.
     #[inline(always)]
-    pub fn keep(self) -> u32 {
+    pub fn keep_few(self) -> u32 {
         match self.order {
             Order::Best => self.k.max(RANKED_MAX),
+            Order::Index => self.k,
+        }
+    }
+
+    /// How many items may be left in a queue with room for `capacity` for [`Answer::write`].
+    #[inline(always)]
+    pub fn keep(self, capacity: u32) -> u32 {
+        match self.order {
+            Order::Best => self.keep_few().max(capacity.saturating_sub(self.k + BIN_MAX)),
             Order::Index => self.k,
         }
     }
@@ -81,11 +91,18 @@ impl<'a, E: Element> Answer<'a, E> {
         self.turn_items(queue, found);
         // Separates the count's read from the sort, which may write where nobody has read yet.
         sync_threads();
-        block_order(queue, found, |rank, item| self.put_turned(rank, item));
+        block_order(
+            queue,
+            found,
+            self.shape.k,
+            |item| self.line(item),
+            |rank, item| self.put_turned(rank, item),
+        );
         self.fill_up(found);
     }
 
-    /// As [`Answer::write`], for at most [`RANKED_MAX`] items.
+    /// As [`Answer::write`], for at most [`AnswerShape::keep_few`] items and a `k` of at most
+    /// [`RANKED_MAX`].
     #[inline(always)]
     pub fn write_few(&self, queue: &Queue) {
         let found = queue.count();
@@ -102,6 +119,19 @@ impl<'a, E: Element> Answer<'a, E> {
             self.put(place, empty(0));
             place += block_dim_x();
         }
+    }
+
+    /// A turned item's place on the line from the worst to the best: its value, or its index.
+    #[inline(always)]
+    fn line(&self, item: u64) -> f32 {
+        const END: f32 = f32::MAX / 4.0;
+        if self.shape.order == Order::Index {
+            return (item >> 32) as u32 as f32;
+        }
+        let flip = self.shape.flip;
+        let value = value_of_key::<E>(key_of(item, flip));
+        let value = if value.is_nan() { END } else { value.max(-END).min(END) };
+        if flip == Flip::LARGEST { value } else { -value }
     }
 
     /// Writes a turned item, unless its rank is beyond the answer.

@@ -198,6 +198,13 @@ impl Batch for ListBatch {
         bits
     }
 
+    const ITEMS: u32 = PARTS as u32;
+
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(u32, u64)) {
+        unroll!(i in PARTS => { f(i as u32, self.items[i]); });
+    }
+
     #[inline(always)]
     fn item(&self, number: u32) -> u64 {
         let mut item = self.items[0];

@@ -1,6 +1,7 @@
 //! The parts that kernels are made of. Each says who must call it together, and where its result
 //! is valid.
 pub mod answer;
+pub mod bins;
 pub mod element;
 pub mod lists;
 pub mod queue;

@@ -63,6 +63,10 @@ pub trait Batch {
     fn admitted(&self, bound: u64) -> u32;
     /// Item `number` of this lane.
     fn item(&self, number: u32) -> u64;
+    /// How many items a lane has where it has all.
+    const ITEMS: u32;
+    /// Calls `f` with number and value of each item of a lane that has all.
+    fn each(&self, f: impl FnMut(u32, u64));
 }
 
 /// Where a warp's batches come from. The same in all lanes of a warp.
@@ -188,7 +192,7 @@ impl Queue {
     /// some did not. Room is taken for all at once, unless they are more than ever find room
     /// together. For the lanes of a warp together.
     #[inline(always)]
-    fn append(&self, batch: &impl Batch, waiting: &mut u32) -> bool {
+    fn append<B: Batch>(&self, batch: &B, waiting: &mut u32) -> bool {
         let total = warp_reduce_add(FULL_MASK, waiting.count_ones());
         if total == 0 {
             return false;
@@ -199,6 +203,14 @@ impl Queue {
             slot = self.reserve(total);
             if slot + total > self.layout.capacity {
                 return true;
+            }
+            if total == B::ITEMS * WARP_SIZE {
+                // All of them: without looking for who has which.
+                batch.each(|number, item| {
+                    self.items.set(slot + number * WARP_SIZE + lane_id(), item);
+                });
+                *waiting = 0;
+                return false;
             }
         }
         loop {
@@ -316,7 +328,7 @@ impl Queue {
     /// Keeps the best `k` of the first `count` items, `count >= k`, and raises the bound. Ends with
     /// a barrier.
     #[inline(always)]
-    fn crop(&mut self, count: u32) {
+    pub fn crop(&mut self, count: u32) {
         let items = Cropped { items: self.items, count };
         self.bound = self.find_bound(&items, 0);
         if thread_idx_x() == 0 {

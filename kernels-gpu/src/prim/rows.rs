@@ -223,6 +223,19 @@ impl<E: Element, const U: usize> Batch for Unit<E, U> {
         if there < 32 { bits & ((1 << there) - 1) } else { bits }
     }
 
+    const ITEMS: u32 = (U * E::PER_VECTOR) as u32;
+
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(u32, u64)) {
+        unroll!(u in U => {
+            unroll!(part in E::PER_VECTOR => {
+                let index = self.index + (u as u32 * WARP_SIZE) * E::PER_VECTOR as u32 + part as u32;
+                let item = composite(E::key(self.part(u, part)), index, self.flip);
+                f((u * E::PER_VECTOR + part) as u32, item);
+            });
+        });
+    }
+
     #[inline(always)]
     fn item(&self, number: u32) -> u64 {
         let (vector, part) = (number / E::PER_VECTOR as u32, number % E::PER_VECTOR as u32);

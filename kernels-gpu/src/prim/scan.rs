@@ -2,8 +2,7 @@
 use cuda_std::shared::SharedArray;
 use cuda_std::unroll;
 use cuda_std::warp::{
-    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_shuffle_idx, warp_shuffle_up,
-    warp_vote_ballot,
+    FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_idx, warp_shuffle_up, warp_vote_ballot,
 };
 
 /// The sum of `value` over this lane and those below it. For the lanes of a warp together.
@@ -58,29 +57,6 @@ pub fn warp_find_bin(histogram: SharedArray<u32>, rank: u32) -> Bin {
         above: warp_shuffle_idx(FULL_MASK, bin.above, source),
         count: warp_shuffle_idx(FULL_MASK, bin.count, source),
     }
-}
-
-/// Replaces each of `bins` counts, a multiple of the warp's lanes, by the sum of those above it; the
-/// greatest count. For the lanes of a warp together; valid in every lane.
-#[inline(always)]
-pub fn warp_sum_from_top(histogram: SharedArray<u32>, bins: u32) -> u32 {
-    // A lane a stretch, the top bins first.
-    let stretch = bins / WARP_SIZE;
-    let first = bins - stretch * (lane_id() + 1);
-    let (mut mine, mut most, mut at) = (0, 0, 0);
-    while at < stretch {
-        let count = histogram.get(first + at);
-        (mine, most) = (mine + count, most.max(count));
-        at += 1;
-    }
-    let mut above = warp_prefix_sum(mine) - mine;
-    while at > 0 {
-        at -= 1;
-        let count = histogram.get(first + at);
-        histogram.set(first + at, above);
-        above += count;
-    }
-    warp_reduce_max(FULL_MASK, most)
 }
 
 /// The bin among `bins` (a multiple of the warp's lanes) that holds the item of this `rank`; a rank

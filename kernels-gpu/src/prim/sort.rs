@@ -5,10 +5,7 @@ use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor, warp_shuffle_xor_u64};
 
-use super::queue::Queue;
-use super::scan::warp_sum_from_top;
 use super::tops::lanes_an_item;
-use crate::params::BINS;
 
 /// Calls `put` with each of at most [`RANKED_MAX`](crate::params::RANKED_MAX) items and its rank,
 /// the best one's is 0: an item's rank is the number of better ones. Several neighbouring lanes
@@ -50,77 +47,6 @@ pub fn block_rank(items: SharedArray<u64>, count: u32, put: impl Fn(u32, u64)) {
         base += block_dim_x() / share;
     }
 }
-
-/// Calls `put` with each of the queue's first `count` items and its rank, the best one's is 0. There
-/// is room for as many items again behind them. No two items are equal. For all threads of the
-/// block together, behind a barrier.
-///
-/// Items are spread over bins by their distance from the least, and ranked within their bin by
-/// counting. Where many lie in one bin, they are sorted instead.
-///
-/// # Source
-/// A bucket sort whose buckets are ranked as by [`block_rank`].
-#[inline(always)]
-pub fn block_order(queue: &mut Queue, count: u32, put: impl Fn(u32, u64)) {
-    let (base, span, bins) = queue.prepare_bins(count);
-    let shift = (64 - span.leading_zeros()).saturating_sub(ORDER_BITS);
-    let bin_of = |item: u64| ((item - base) >> shift) as u32;
-    let (items, spare) = (queue.items, queue.spare(count));
-    let mut at = thread_idx_x();
-    while at < count {
-        bins.add(bin_of(items.get(at)), 1);
-        at += block_dim_x();
-    }
-    // Separates the counts from their sums.
-    sync_threads();
-    if thread_idx_x() < WARP_SIZE {
-        let most = warp_sum_from_top(bins, ORDER_BINS);
-        if lane_id() == 0 {
-            queue.notice().set(0, most);
-        }
-    }
-    // Separates the sums from their use.
-    sync_threads();
-    if queue.notice().get(0) > BIN_MAX {
-        let sorted = block_sort_descending(items, spare, count);
-        at = thread_idx_x();
-        while at < count {
-            put(at, sorted.get(at));
-            at += block_dim_x();
-        }
-        return;
-    }
-    at = thread_idx_x();
-    while at < count {
-        let item = items.get(at);
-        spare.set(bins.fetch_add(bin_of(item), 1), item);
-        at += block_dim_x();
-    }
-    // Separates the spread items from their ranking.
-    sync_threads();
-    at = thread_idx_x();
-    while at < count {
-        let item = spare.get(at);
-        let bin = bin_of(item);
-        // A bin ends where the next lower one starts, and by now all have moved on by one.
-        let mut other = if bin + 1 < ORDER_BINS { bins.get(bin + 1) } else { 0 };
-        let (mut rank, end) = (other, bins.get(bin));
-        while other < end {
-            rank = count_above(rank, spare.get(other), item);
-            other += 1;
-        }
-        put(rank, item);
-        at += block_dim_x();
-    }
-}
-
-/// Bits of a bin's number.
-const ORDER_BITS: u32 = 9;
-/// Bins that items are spread over: two of the queue's histograms.
-const ORDER_BINS: u32 = 1 << ORDER_BITS;
-const _: () = assert!(ORDER_BINS == 2 * BINS);
-/// The most items of a bin that are ranked by counting.
-const BIN_MAX: u32 = 64;
 
 /// Sorts the first `count` items, best first, between two arrays that have room for as many; gives
 /// the one that they end in. No two items are equal. For all threads of the block together, behind

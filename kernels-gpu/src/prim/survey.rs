@@ -65,6 +65,8 @@ pub struct Wanted {
     pub tops: u32,
     /// Units that a warp surveys at once.
     pub chunk_units: u32,
+    /// Whether a bound is looked for.
+    pub bounded: bool,
 }
 
 impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> {
@@ -102,7 +104,9 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
             if start == 0 {
                 crowded = self.raise_bound(queue, lane_best, units);
             }
-            let chosen = self.choose(queue, start, units, crowded);
+            // A single unit is at hand and looked into whatever its key: choosing costs as much.
+            let at_hand = self.units == 1 && !crowded;
+            let chosen = if at_hand { 1 } else { self.choose(queue, start, units, crowded) };
             let is_last = start + units >= self.units;
             let keep = if is_last { keep } else { queue.capacity() };
             queue.absorb(ChosenUnits { survey: self, start, chosen, units, last }, keep);
@@ -139,7 +143,12 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     /// barrier.
     #[inline(always)]
     fn raise_bound(&self, queue: &mut Queue, lane_best: u32, units: u32) -> bool {
-        let Wanted { k, tops, .. } = self.wanted;
+        let Wanted { k, tops, bounded, .. } = self.wanted;
+        if LARGE && !bounded {
+            // Separates the queue's start from its use.
+            sync_threads();
+            return false;
+        }
         let many = k + prime_spare(k);
         let for_bound = Gathering::new(k, self.warps);
         let gathering = if tops == 0 { for_bound } else { Gathering::new(k.max(tops), self.warps) };

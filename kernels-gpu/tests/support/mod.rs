@@ -30,6 +30,8 @@ pub struct Shape {
     pub scant: bool,
     /// The kernels for any `k`, where those for few would do.
     pub large: bool,
+    /// Taking in everything rather than looking for a bound.
+    pub all: bool,
 }
 
 /// Who merges the pieces' candidates.
@@ -71,6 +73,7 @@ impl Default for Shape {
             wide: false,
             scant: false,
             large: false,
+            all: false,
         }
     }
 }
@@ -205,7 +208,7 @@ impl<'a> Bench<'a> {
             order: Order::Best,
             chunk_units,
             tops: if self.shape.pieces > 1 { list_tops(k as u32, self.shape.pieces) } else { 0 },
-            reserved: 0,
+            bounded: u32::from(!self.shape.all),
         };
         let lengths = if self.shape.ragged { self.lengths.as_ptr() } else { std::ptr::null() };
         let large = if k as u32 > SMALL_K_MAX || self.shape.large { "large_" } else { "" };
