@@ -37,6 +37,7 @@
 
 pub mod order;
 pub mod params;
+pub mod sampling;
 pub mod variants;
 
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
