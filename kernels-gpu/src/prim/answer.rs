@@ -9,6 +9,19 @@ use super::sort::{block_rank, block_sort_descending, ranked_max};
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
 use crate::params::{Flip, Index};
 
+/// What becomes of a row's best items, once they are in one block's queue.
+pub trait Finish<E: Element> {
+    /// Whether a NaN counts as `-inf`, and is told of.
+    const MASKS_NAN: bool;
+
+    /// How many items may be left in the queue.
+    fn keep(&self) -> u32;
+
+    /// Takes the queue's items, the best k among them. `has_nan` is right in thread 0. For all
+    /// threads of the block together.
+    fn finish(&self, row: &Row<E>, queue: &Queue, has_nan: bool);
+}
+
 /// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`
 /// or `i64`.
 pub struct Answer<'a, E: Element> {
@@ -29,6 +42,20 @@ pub struct AnswerShape {
     pub flip: Flip,
     /// The indices' type.
     pub index: Index,
+}
+
+impl<E: Element> Finish<E> for Answer<'_, E> {
+    const MASKS_NAN: bool = false;
+
+    #[inline(always)]
+    fn keep(&self) -> u32 {
+        self.keep()
+    }
+
+    #[inline(always)]
+    fn finish(&self, _row: &Row<E>, queue: &Queue, _has_nan: bool) {
+        self.write(queue);
+    }
 }
 
 impl<'a, E: Element> Answer<'a, E> {

@@ -3,6 +3,8 @@
 pub mod answer;
 pub mod element;
 pub mod lists;
+pub mod masking;
+pub mod mass;
 pub mod queue;
 pub mod rows;
 pub mod scan;

@@ -18,6 +18,7 @@
 //! drawn) is a comparison of integers.
 pub mod adjust;
 pub mod filter;
+pub mod launch;
 pub mod math;
 pub mod params;
 pub mod philox;
