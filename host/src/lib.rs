@@ -97,13 +97,16 @@ pub use error::{Error, Violation};
 pub use kernels_gpu::params::{Dtype, Index};
 pub use kernels_gpu::sampling::params::{FilterOrder, RowStatus};
 pub use knobs::{KNOBS, Knob, KnobSpec, Knobs, Legal, Origin};
-pub use plan::{Argument, DeviceLimits, GpuPlan, Launch, Plan, Step, Work, Workspace};
+pub use plan::{
+    Argument, DeviceLimits, GpuPlan, Launch, Plan, SampleBuffer, Step, Work, Workspace,
+};
 pub use prepared::{PreparedTopK, RawCall};
 pub use problem::{Problem, ROW_ELEMENTS_MAX};
 pub use rows::{Rows, Selection};
 pub use runtime::Runtime;
 pub use sampling::{
-    Adjustments, History, LogprobKind, Logprobs, Sampler, Samples, SamplingParams, sample_logits,
+    Adjustments, History, LogprobKind, Logprobs, PreparedSampler, RawBias, RawSample, SamplePlan,
+    Sampler, Samples, SamplingParams, sample_logits,
 };
 pub use settings::{
     BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, DeviceChoice, Settings, unknown_variables,

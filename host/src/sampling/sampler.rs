@@ -1,10 +1,13 @@
 //! [`Sampler`]: what is wanted of a call; on slices of the host's memory, or prepared for a GPU's.
-use kernels_gpu::sampling::params::{FilterOrder, RowParams};
+use kernels_gpu::sampling::params::{FilterOrder, RowParams, SORTED_K_MAX};
 
 use super::adjustments::Adjustments;
 use super::cpu;
 use super::outcome::Samples;
 use super::params::SamplingParams;
+use super::plan::{Needs, SamplePlan};
+use super::prepared::PreparedSampler;
+use crate::device::Gpu;
 use crate::element::Element;
 use crate::error::{Error, Violation};
 use crate::problem::Problem;
@@ -13,6 +16,9 @@ use crate::runtime::Runtime;
 
 /// The most draws of a row in one call.
 pub const NUM_SAMPLES_MAX: usize = 1024;
+
+/// The most of a row's best tokens whose logarithms are told.
+pub const TOP_MAX: usize = SORTED_K_MAX as usize;
 
 /// What logarithms of probabilities are taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +51,7 @@ pub struct Sampler {
     pub(super) num_samples: usize,
     pub(super) replacement: bool,
     pub(super) logprobs: Option<(LogprobKind, usize)>,
+    pub(super) adjusted: bool,
 }
 
 impl Default for Sampler {
@@ -86,7 +93,13 @@ impl Sampler {
             num_samples: 1,
             replacement: true,
             logprobs: None,
+            adjusted: false,
         }
+    }
+
+    /// How many of the best tokens' logarithms are wanted.
+    pub(super) fn top(&self) -> usize {
+        self.logprobs.map_or(0, |(_, top)| top)
     }
 
     /// The order of the filters.
@@ -110,10 +123,74 @@ impl Sampler {
     }
 
     /// Natural logarithms of the drawn tokens' probabilities, and their ranks; also of the `top`
-    /// best tokens of each row.
+    /// best tokens of each row, of which there may be 1024.
     pub fn logprobs(mut self, kind: LogprobKind, top: usize) -> Sampler {
         self.logprobs = Some((kind, top));
         self
+    }
+
+    /// Whether prepared calls come with histories, biases or a mask (`false` by default). They cost
+    /// a launch and a copy of the rows in the workspace.
+    pub fn adjusted(mut self, adjusted: bool) -> Sampler {
+        self.adjusted = adjusted;
+        self
+    }
+
+    /// How calls of this shape would be done on the runtime's device. Pure: launches nothing.
+    /// Of the problem, `rows`, `n` and `row_stride` count.
+    ///
+    /// # Errors
+    /// As for [`Sampler::sample`].
+    pub fn plan(
+        &self,
+        runtime: &Runtime,
+        problem: &Problem,
+        params: &[SamplingParams],
+    ) -> Result<SamplePlan, Error> {
+        let encoded = self.validate(problem, params)?;
+        let limits = runtime.gpu().map(Gpu::limits);
+        SamplePlan::new(self, problem, Needs::of(&encoded), limits, runtime.settings())
+    }
+
+    /// Prepares calls on `rows` rows of `n` elements that follow one another in a GPU's memory:
+    /// plans, finds the kernels, allocates the workspace, and sends the parameters there. Nothing of
+    /// that is done again when it is called.
+    ///
+    /// # Errors
+    /// As for [`Sampler::sample`]; [`Error::NoGpu`] where the runtime has no GPU.
+    pub fn prepare<T: Element>(
+        &self,
+        runtime: &Runtime,
+        rows: usize,
+        n: usize,
+        params: &[SamplingParams],
+    ) -> Result<PreparedSampler<T>, Error> {
+        self.prepare_problem(runtime, &Problem::new(T::DTYPE, rows, n, 1), params)
+    }
+
+    /// As [`Sampler::prepare`], for rows apart from one another. Of the problem, `rows`, `n` and
+    /// `row_stride` count.
+    ///
+    /// # Errors
+    /// As for [`Sampler::prepare`].
+    pub fn prepare_problem<T: Element>(
+        &self,
+        runtime: &Runtime,
+        problem: &Problem,
+        params: &[SamplingParams],
+    ) -> Result<PreparedSampler<T>, Error> {
+        let gpu = runtime.gpu().ok_or_else(|| Error::NoGpu {
+            purpose: "prepared calls".to_string(),
+            reason: format!(
+                "the runtime was opened on {}; open it on cuda or emulator",
+                runtime.device()
+            ),
+        })?;
+        let problem = Problem { dtype: T::DTYPE, k: 1, ..*problem };
+        let encoded = self.validate(&problem, params)?;
+        let needs = Needs::of(&encoded);
+        let plan = SamplePlan::new(self, &problem, needs, Some(gpu.limits()), runtime.settings())?;
+        PreparedSampler::new(gpu, self, plan, &encoded)
     }
 
     /// Draws from rows in the host's memory, and waits for the answer. On a GPU the rows travel
@@ -153,14 +230,17 @@ impl Sampler {
             Problem { row_stride: rows.row_stride, ..Problem::new(T::DTYPE, rows.rows, rows.n, 1) };
         let encoded = self.validate(&problem, params)?;
         adjustments.validate(rows.rows, rows.n)?;
-        match runtime.gpu() {
-            Some(_) => Err(Error::Refused { backend: "gpu", reason: "cannot sample yet" }),
-            None => Ok(cpu::sample(self, &rows, &encoded, adjustments)),
-        }
+        let Some(gpu) = runtime.gpu().filter(|_| rows.rows > 0) else {
+            return Ok(cpu::sample(self, &rows, &encoded, adjustments));
+        };
+        let sampler = self.clone().adjusted(!adjustments.is_empty());
+        let (needs, limits) = (Needs::of(&encoded), Some(gpu.limits()));
+        let plan = SamplePlan::new(&sampler, &problem, needs, limits, runtime.settings())?;
+        PreparedSampler::new(gpu, &sampler, plan, &encoded)?.round_trip(&rows, adjustments)
     }
 
     /// Checks everything but the adjustments; the parameters as kernels get them.
-    fn validate(
+    pub(super) fn validate(
         &self,
         problem: &Problem,
         params: &[SamplingParams],
@@ -177,8 +257,9 @@ impl Sampler {
             let rule = format!("it must be from 1 to {NUM_SAMPLES_MAX}");
             return broken("num_samples", self.num_samples, rule);
         }
-        if let Some((_, top)) = self.logprobs.filter(|&(_, top)| top > n) {
-            return broken("logprobs", top, format!("a row has only n = {n} tokens"));
+        if self.top() > n.min(TOP_MAX) {
+            let rule = format!("a row has n = {n} tokens; at most {} are told", n.min(TOP_MAX));
+            return broken("logprobs", self.top(), rule);
         }
         if params.len() != 1 && params.len() != rows {
             let (what, actual) = ("the slice of parameters (one, or one a row)", params.len());
