@@ -1,0 +1,14 @@
+//! Sampling through the GPU's code path on the stand-in driver: the same tokens as the host's
+//! cores, for every kind of row and parameter.
+mod support;
+
+use aikf_topk::{DeviceChoice, Runtime};
+
+fn emulator() -> Runtime {
+    Runtime::open(DeviceChoice::Emulator).expect("the emulator is built in")
+}
+
+#[test]
+fn random_calls() {
+    support::sampling::random_calls(&emulator(), 1, 400, 12_000);
+}

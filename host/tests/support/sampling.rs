@@ -1,0 +1,162 @@
+//! Random calls of sampling, drawn on a device and by the host's cores, which must agree.
+use aikf_topk::{
+    Adjustments, DeviceChoice, Dtype, FilterOrder, History, LogprobKind, Rows, Runtime, Sampler,
+    Samples, SamplingParams,
+};
+use kernels_gpu::testkit::Pattern;
+
+use super::TestElement;
+use crate::with_type;
+
+/// `SplitMix64`: the same calls in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ x >> 31
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+
+    pub fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 24) as f32
+    }
+
+    pub fn one_of<V: Copy>(&mut self, values: &[V]) -> V {
+        values[self.below(values.len())]
+    }
+
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub dtype: Dtype,
+    pub pattern: Pattern,
+    pub rows: usize,
+    pub n: usize,
+    pub row_stride: usize,
+    pub data_seed: u64,
+    pub lengths: Option<Vec<u32>>,
+    pub params: Vec<SamplingParams>,
+    pub sampler: Sampler,
+    pub prompts: Vec<Vec<u32>>,
+    pub outputs: Vec<Vec<u32>>,
+    pub bias: Vec<(u32, u32, f32)>,
+    pub allowed: Vec<u32>,
+}
+
+impl Call {
+    /// A call of rows of at most `n_max` elements.
+    pub fn random(random: &mut Random, n_max: usize) -> Call {
+        let most = random.one_of(&[8, 40, 600, 3000, n_max]).min(n_max);
+        let (rows, n) = (1 + random.below(4), 1 + random.below(most));
+        let row_stride = n + if random.chance(20) { random.below(9) } else { 0 };
+        let ragged = random.chance(20);
+        let lengths = (0..rows).map(|_| random.below(n + 1) as u32).collect();
+        let params: Vec<SamplingParams> = (0..rows).map(|_| params(random, n)).collect();
+        let orders = [FilterOrder::HuggingFace, FilterOrder::Vllm, FilterOrder::LlamaCpp];
+        let mut sampler = Sampler::new()
+            .order(random.one_of(&orders))
+            .num_samples(random.one_of(&[1, 1, 1, 2, 7]))
+            .replacement(random.chance(60));
+        if random.chance(40) {
+            let kind = random.one_of(&[LogprobKind::Raw, LogprobKind::Processed]);
+            sampler = sampler.logprobs(kind, random.one_of(&[0, 0, 1, 5, 50]).min(n));
+        }
+        let adjusted = random.chance(30);
+        let tokens = |random: &mut Random| -> Vec<Vec<u32>> {
+            let list = |random: &mut Random| {
+                (0..random.below(20)).map(|_| random.below(n) as u32).collect()
+            };
+            if adjusted { (0..rows).map(|_| list(random)).collect() } else { vec![] }
+        };
+        let (prompts, outputs) = (tokens(random), tokens(random));
+        let mut bias = vec![];
+        for _ in 0..if adjusted { random.below(12) } else { 0 } {
+            let value = random.one_of(&[-1.5, 0.25, 3.0, 20.0, f32::NEG_INFINITY]);
+            bias.push((random.below(rows) as u32, random.below(n) as u32, value));
+        }
+        let words = if adjusted && random.chance(50) { rows * n.div_ceil(32) } else { 0 };
+        let allowed = (0..words).map(|_| random.next() as u32 | random.next() as u32).collect();
+        Call {
+            dtype: random.one_of(&Dtype::ALL),
+            pattern: random.one_of(&Pattern::ALL),
+            rows,
+            n,
+            row_stride,
+            data_seed: random.next(),
+            lengths: ragged.then_some(lengths),
+            params,
+            sampler,
+            prompts,
+            outputs,
+            bias,
+            allowed,
+        }
+    }
+
+    /// Draws.
+    pub fn draw(&self, runtime: &Runtime) -> Samples {
+        with_type!(self.dtype, draw_typed(self, runtime))
+    }
+
+    /// Draws on the device and on the host's cores; the answer, if they agree.
+    pub fn check(&self, runtime: &Runtime) -> Samples {
+        let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+        let (got, right) = (self.draw(runtime), self.draw(&cpu));
+        assert_eq!(got, right, "{self:?}");
+        got
+    }
+}
+
+/// Parameters of every kind, the bounds of what is legal among them.
+fn params(random: &mut Random, n: usize) -> SamplingParams {
+    let tokens = [1, 2, 3, n / 2, n - 1, n, n + 7, 40, 1024, 1025, 2000];
+    let (top_k, p) = (random.one_of(&tokens), random.unit().max(1e-6));
+    SamplingParams {
+        temperature: random.one_of(&[1.0, 0.0, 1e-5, 0.7, 1.3, 3.0, 1e-3, 1e6, 0.1]),
+        top_k: if random.chance(50) { top_k as i64 } else { random.one_of(&[0, -1]) },
+        top_p: if random.chance(50) { p } else { random.one_of(&[1.0, 1e-9, 0.9, 0.999_999_9]) },
+        min_p: if random.chance(30) { p } else { random.one_of(&[0.0, 0.0, 1.0, 1e-30, 0.05]) },
+        repetition_penalty: random.one_of(&[1.0, 1.2, 0.5]),
+        frequency_penalty: random.one_of(&[0.0, 0.5, -2.0]),
+        presence_penalty: random.one_of(&[0.0, 2.0, -0.3]),
+        seed: Some(random.next()),
+        position: random.one_of(&[0, 1, 77, u64::MAX]),
+    }
+}
+
+fn draw_typed<T: TestElement>(call: &Call, runtime: &Runtime) -> Samples {
+    let Call { rows, n, row_stride, .. } = *call;
+    let bits = call.pattern.fill(call.dtype, 1, (rows - 1) * row_stride + n, call.data_seed);
+    let data: Vec<T> = bits.into_iter().map(T::of_bits).collect();
+    let mut view = Rows::with_stride(&data, rows, n, row_stride).expect("the data are as long");
+    if let Some(lengths) = &call.lengths {
+        view = view.with_lengths(lengths).expect("they are at most n");
+    }
+    let pairs = call.prompts.iter().zip(&call.outputs);
+    let histories: Vec<History<'_>> =
+        pairs.map(|(prompt, output)| History { prompt, output }).collect();
+    let adjustments =
+        Adjustments { histories: &histories, bias: &call.bias, allowed: &call.allowed };
+    call.sampler
+        .sample_adjusted(runtime, view, &call.params, &adjustments)
+        .unwrap_or_else(|error| panic!("{error}: {call:?}"))
+}
+
+/// Random calls, a number of them.
+pub fn random_calls(runtime: &Runtime, seed: u64, count: usize, n_max: usize) {
+    let mut random = Random(seed);
+    for _ in 0..count {
+        Call::random(&mut random, n_max).check(runtime);
+    }
+}
