@@ -12,3 +12,13 @@ fn emulator() -> Runtime {
 fn random_calls() {
     support::sampling::random_calls(&emulator(), 1, 400, 12_000);
 }
+
+#[test]
+fn replayed_with_new_positions() {
+    support::sampling::graph_replays_with_new_positions(&emulator());
+}
+
+#[test]
+fn other_parameters_without_preparing() {
+    support::sampling::other_parameters(&emulator());
+}

@@ -1,8 +1,11 @@
 //! Random calls of sampling, drawn on a device and by the host's cores, which must agree.
 use aikf_topk::{
-    Adjustments, DeviceChoice, Dtype, FilterOrder, History, LogprobKind, Rows, Runtime, Sampler,
-    Samples, SamplingParams,
+    Adjustments, DeviceChoice, DeviceSliceMut, Dtype, FilterOrder, History, LogprobKind, Rows,
+    Runtime, Sampler, Samples, SamplingParams, StreamRef,
 };
+use cuda_loader::api::graph;
+use cust::memory::{CopyDestination, DeviceBuffer};
+use cust::stream::{Stream, StreamFlags};
 use kernels_gpu::testkit::Pattern;
 
 use super::TestElement;
@@ -159,4 +162,99 @@ pub fn random_calls(runtime: &Runtime, seed: u64, count: usize, n_max: usize) {
     for _ in 0..count {
         Call::random(&mut random, n_max).check(runtime);
     }
+}
+
+/// A captured draw, replayed with other positions in device memory, draws what those positions say.
+pub fn graph_replays_with_new_positions(runtime: &Runtime) {
+    let (rows, n, steps) = (3, 2000, 6u64);
+    let data: Vec<f32> =
+        Pattern::Normal.fill(Dtype::F32, rows, n, 9).into_iter().map(f32::from_bits).collect();
+    let base = SamplingParams { temperature: 0.9, ..Default::default() };
+    let params: Vec<SamplingParams> = [(0, 1.0), (40, 0.9), (0, 0.8)]
+        .into_iter()
+        .zip(11..)
+        .map(|((top_k, top_p), seed)| SamplingParams { top_k, top_p, seed: Some(seed), ..base })
+        .collect();
+    let mut prepared =
+        Sampler::new().prepare::<f32>(runtime, rows, n, &params).expect("the call is legal");
+    let input = DeviceBuffer::from_slice(&data).expect("device memory");
+    let mut positions = DeviceBuffer::<u64>::zeroed(rows).expect("device memory");
+    let mut tokens = DeviceBuffer::<u32>::zeroed(rows).expect("device memory");
+    let mut status = DeviceBuffer::<u32>::zeroed(rows).expect("device memory");
+    let stream = Stream::new(StreamFlags::DEFAULT, None).expect("a stream");
+    let raw = cuda_loader::Stream(stream.as_inner().cast());
+    // SAFETY: the stream is live and nothing else uses it.
+    unsafe { graph::stream_begin_capture(raw) }.expect("capturing");
+    let at = Some((&positions).into());
+    // SAFETY: the buffers outlive the graph, which is destroyed below.
+    let enqueued =
+        unsafe { prepared.enqueue(&input, at, &mut tokens, &mut status, StreamRef::from(&stream)) };
+    // SAFETY: the capture was begun above.
+    let captured = unsafe { graph::stream_end_capture(raw) }.expect("captured");
+    enqueued.expect("enqueued");
+    // SAFETY: captured just now.
+    let exec = unsafe { graph::graph_instantiate(captured) }.expect("instantiated");
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    let view = Rows::new(&data, rows, n).expect("as long");
+    let mut drawn = vec![];
+    for step in 0..steps {
+        positions.copy_from(&[step; 3]).expect("uploaded");
+        // SAFETY: buffers, graph and stream are live.
+        unsafe { graph::graph_launch(exec, raw) }.expect("replayed");
+        stream.synchronize().expect("the kernels ran");
+        let mut got = vec![0; rows];
+        tokens.copy_to(&mut got).expect("downloaded");
+        let moved: Vec<SamplingParams> =
+            params.iter().map(|row| SamplingParams { position: step, ..*row }).collect();
+        let right = Sampler::new().sample(&cpu, view, &moved).expect("legal");
+        assert_eq!(got, right.tokens, "step {step}");
+        drawn.push(got);
+    }
+    assert!(drawn.windows(2).any(|pair| pair[0] != pair[1]), "every step drew the same");
+    // SAFETY: nothing is in flight, and neither is used again.
+    unsafe { graph::graph_exec_destroy(exec) }.expect("destroyed");
+    // SAFETY: as above.
+    unsafe { graph::graph_destroy(captured) }.expect("destroyed");
+}
+
+/// Prepared calls take other parameters of the same kind, and refuse those of another.
+pub fn other_parameters(runtime: &Runtime) {
+    let (rows, n) = (2, 500);
+    let data: Vec<f32> =
+        Pattern::Normal.fill(Dtype::F32, rows, n, 9).into_iter().map(f32::from_bits).collect();
+    let of = |top_k, seed| SamplingParams { top_k, seed: Some(seed), ..Default::default() };
+    let mut prepared =
+        Sampler::new().prepare::<f32>(runtime, rows, n, &[of(40, 1)]).expect("legal");
+    let input = DeviceBuffer::from_slice(&data).expect("device memory");
+    let mut tokens = DeviceBuffer::<u32>::zeroed(rows).expect("device memory");
+    let mut status = DeviceBuffer::<u32>::zeroed(rows).expect("device memory");
+    let stream = Stream::new(StreamFlags::DEFAULT, None).expect("a stream");
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    let view = Rows::new(&data, rows, n).expect("as long");
+    for params in [of(40, 1), of(7, 2), of(1, 3), SamplingParams::greedy()] {
+        prepared.set_params(&[params]).expect("of the same kind");
+        // SAFETY: the buffers live until the stream was waited for.
+        unsafe { prepared.enqueue(&input, None, &mut tokens, &mut status, &stream) }
+            .expect("enqueued");
+        stream.synchronize().expect("the kernels ran");
+        let mut got = vec![0; rows];
+        tokens.copy_to(&mut got).expect("downloaded");
+        let right = Sampler::new().sample(&cpu, view, &[params]).expect("legal");
+        assert_eq!(got, right.tokens, "{params:?}");
+    }
+    let mut refused = |top_k| {
+        let error = prepared.set_params(&[of(top_k, 1)]).expect_err("of another kind");
+        error.to_string()
+    };
+    assert_eq!(
+        refused(41),
+        "top_k = 41: these calls were prepared for a top_k of at most 40; prepare others"
+    );
+    assert!(refused(0).starts_with("top_k = 0: these calls were prepared for rows with a top_k"));
+    // SAFETY: the address is never used: the call is refused for its length.
+    let one = unsafe { DeviceSliceMut::<u32>::from_raw(256, 1) };
+    // SAFETY: as above.
+    let short = unsafe { prepared.enqueue(&input, None, one, &mut status, &stream) };
+    let text = short.expect_err("too short").to_string();
+    assert_eq!(text, "the tokens' buffer has room for 1 elements, and 2 are needed");
 }
