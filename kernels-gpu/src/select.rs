@@ -2,8 +2,8 @@
 //! so, the last block of a row merges them to the answer.
 //!
 //! Three backends launch it: `stream` as its stage 1, `singlepass`, and `streaming`, whose rows are
-//! one piece each. The kernel `sample` is the same with another end: it draws tokens from the best k
-//! (`sample::finish`).
+//! one piece each. The kernel `sample` is the same with another end: it draws tokens from the best
+//! k (`sample::finish`).
 //!
 //! # Idea
 //!
@@ -186,8 +186,8 @@ impl<E: Element> Piece<E> {
         Piece { row, start, number, n, piece }
     }
 
-    /// The piece's best `keep` or fewer, the best k among them, in the queue. For all threads of the
-    /// block together.
+    /// The piece's best `keep` or fewer, the best k among them, in the queue. For all threads of
+    /// the block together.
     #[inline(always)]
     fn absorb<const U: usize>(&self, queue: &mut Queue, params: &SelectParams, keep: u32) {
         let flip = params.flip;

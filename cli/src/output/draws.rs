@@ -36,15 +36,15 @@ struct Count {
 
 /// Prints every draw.
 pub fn print(format: Format, position: u64, steps: &[Samples]) -> Result<(), Error> {
-    let draws = steps.iter().enumerate().flat_map(|(step, samples)| {
+    let mut draws = steps.iter().enumerate().flat_map(|(step, samples)| {
         let position = position.wrapping_add(step as u64);
         (0..samples.tokens.len()).map(move |at| draw(position, samples, at))
     });
     buffered(|out| match format {
-        Format::Json => draws.map(|(draw, _)| json_line(out, &draw)).collect(),
+        Format::Json => draws.try_for_each(|(draw, _)| json_line(out, &draw)),
         Format::Csv => {
             writeln!(out, "{}", HEADER.join(","))?;
-            draws.map(|(draw, lp)| Ok(writeln!(out, "{}", cells(&draw, lp).join(","))?)).collect()
+            draws.try_for_each(|(draw, lp)| Ok(writeln!(out, "{}", cells(&draw, lp).join(","))?))
         }
         Format::Table => {
             let mut table = table(&HEADER, 0);
@@ -99,10 +99,10 @@ pub fn print_histogram(format: Format, steps: &[Samples]) -> Result<(), Error> {
         [row.to_string(), token.to_string(), count.to_string(), format!("{share:.6}")]
     };
     buffered(|out| match format {
-        Format::Json => counts.iter().map(|count| json_line(out, count)).collect(),
+        Format::Json => counts.iter().try_for_each(|count| json_line(out, count)),
         Format::Csv => {
             writeln!(out, "{}", header.join(","))?;
-            counts.iter().map(|count| Ok(writeln!(out, "{}", cells(count).join(","))?)).collect()
+            counts.iter().try_for_each(|count| Ok(writeln!(out, "{}", cells(count).join(","))?))
         }
         Format::Table => {
             let mut table = table(&header, 0);

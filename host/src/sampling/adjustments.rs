@@ -22,8 +22,8 @@ pub struct Adjustments<'a> {
     /// What is added to single logits: row, token, bias. More than one for a token add up in the
     /// order given. A bias of `-inf` bans the token.
     pub bias: &'a [(u32, u32, f32)],
-    /// A bit for each token that may be drawn, `[rows, n.div_ceil(32)]` words a row, token `t` being
-    /// bit `t % 32` of word `t / 32`; empty where all may.
+    /// A bit for each token that may be drawn, `[rows, n.div_ceil(32)]`: token `t` is bit `t % 32`
+    /// of its row's word `t / 32`. Empty where all may.
     pub allowed: &'a [u32],
 }
 

@@ -124,8 +124,8 @@ impl<T: Element> PreparedSampler<T> {
         &self.plan
     }
 
-    /// Sends other parameters to the GPU, and waits until they are there: an entry for each row, or
-    /// one for all. Calls that are in flight may see either.
+    /// Sends other parameters to the GPU, and waits until they are there: an entry for each row,
+    /// or one for all. Calls that are in flight may see either.
     ///
     /// # Errors
     /// As for [`Sampler::prepare`]; [`Error::Problem`] where the calls were not prepared for rows
@@ -136,8 +136,8 @@ impl<T: Element> PreparedSampler<T> {
         self.rows.upload(&plain(&rows), &OwnStream::new(&self.gpu)?)
     }
 
-    /// Enqueues a draw from every row on the caller's stream: the plan's launches, no allocation, no
-    /// synchronisation; may be captured in a graph.
+    /// Enqueues a draw from every row on the caller's stream: the plan's launches, no allocation,
+    /// no synchronisation; may be captured in a graph.
     ///
     /// - `input`: the logits, on the device, `[rows, n]`;
     /// - `positions`: `[rows]` of `u64`, read on the device, so that a replayed graph draws anew;

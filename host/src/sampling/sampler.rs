@@ -153,8 +153,8 @@ impl Sampler {
     }
 
     /// Prepares calls on `rows` rows of `n` elements that follow one another in a GPU's memory:
-    /// plans, finds the kernels, allocates the workspace, and sends the parameters there. Nothing of
-    /// that is done again when it is called.
+    /// plans, finds the kernels, allocates the workspace, and sends the parameters there. Nothing
+    /// of that is done again when it is called.
     ///
     /// # Errors
     /// As for [`Sampler::sample`]; [`Error::NoGpu`] where the runtime has no GPU.

@@ -127,16 +127,27 @@ pub unsafe fn full_max<E: Element>(
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     if thread_idx_x() == 0 {
-        state.set(State::Max, (has_nan as u64) << 32 | max.to_bits() as u64);
-        state.set(State::Cut, 0);
-        state.set(State::Key, 0);
-        state.set(State::Wanted, row.top_k.min(piece.n) as u64);
-        state.set(State::Total, 0);
+        state.begin(max, row.top_k.min(piece.n));
     }
-    if is_raw {
-        return;
+    if !is_raw {
+        // SAFETY: the caller's contract on `tokens` and `status`.
+        unsafe { put_status(&piece, tokens, status, RowStatus::of(max, has_nan), &params) };
     }
-    let outcome = RowStatus::of(max, has_nan);
+}
+
+/// Writes a row's status, and that there is no token where all are masked. For all threads of the
+/// block together.
+///
+/// # Safety
+/// As for [`full_max`], of `tokens` and `status`.
+#[inline(always)]
+unsafe fn put_status<E: Element>(
+    piece: &Piece<E>,
+    tokens: *mut u32,
+    status: *mut u32,
+    outcome: RowStatus,
+    params: &FullParams,
+) {
     // SAFETY: the caller's contract on `status`; a place is written by one thread.
     let status = unsafe { GlobalArrayMut::new(status) };
     // SAFETY: the caller's contract on `tokens`; as above.

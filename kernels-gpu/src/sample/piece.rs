@@ -106,8 +106,8 @@ impl<E: Element> Piece<E> {
         }
     }
 
-    /// Takes a ticket for the block; whether it was the row's last, in every thread. For all threads
-    /// of the block together.
+    /// Takes a ticket for the block; whether it was the row's last, in every thread. For all
+    /// threads of the block together.
     ///
     /// # Safety
     /// `tickets` points to a zero for each row, used by the rows' blocks alone, in this way.
@@ -165,6 +165,17 @@ impl RowState {
     #[inline(always)]
     pub fn set(&self, word: State, value: u64) {
         self.words.set(self.first + word as u64, value);
+    }
+
+    /// What the first pass leaves: the greatest logit, and how many tokens top-k wants. By one
+    /// thread.
+    #[inline(always)]
+    pub fn begin(&self, max: f32, top_k: u32) {
+        self.set(State::Max, max.to_bits() as u64);
+        self.set(State::Cut, 0);
+        self.set(State::Key, 0);
+        self.set(State::Wanted, top_k as u64);
+        self.set(State::Total, 0);
     }
 
     /// The row's greatest logit; `-inf` where there is none.

@@ -75,7 +75,7 @@ const _: () = assert!(size_of::<FullParams>() == 48 && align_of::<FullParams>() 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {
-    /// The greatest logit's bits below, and whether there is a NaN above.
+    /// The greatest logit's bits.
     Max,
     /// The least composite that is kept; 0 keeps all.
     Cut,

@@ -25,8 +25,7 @@ const EXP_LEAST: f32 = -45.0;
 /// polynomial is Taylor's, whose rest is below 6e-9 where it is used.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    // Also where `x` is a NaN.
-    if !(x >= EXP_LEAST) {
+    if x < EXP_LEAST || x.is_nan() {
         return 0.0;
     }
     let rounded = x * LOG2_E + ROUND;
