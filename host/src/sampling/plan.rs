@@ -8,7 +8,7 @@
 //! | `sample` | rows with a `top_k` of at most 1024, and greedy ones | 1 |
 //! | `full_max`, `full_mass` | the other rows | 2 |
 //! | `full_digit`, `full_cut` | those with a greater `top_k` | 4 |
-//! | `full_mass`, `full_digit`, `full_cut` | those with a `top_p` | 5 |
+//! | `full_digit`, `full_cut` | those with a `top_p` | 4 |
 //! | `write_logprobs`, `count_ranks` | logarithms that `sample` cannot know | up to 3 |
 //!
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
@@ -409,7 +409,6 @@ impl<'a> Planner<'a> {
             self.find_end(Phase::TopK)?;
         }
         if self.needs.full_top_p {
-            self.full("full_mass", Phase::TopP, None)?;
             self.find_end(Phase::TopP)?;
         }
         self.full("full_mass", Phase::Draw, None)

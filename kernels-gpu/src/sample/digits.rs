@@ -12,7 +12,8 @@
 //!     the row's last block: find the last of them that is wanted, and remember its composite
 //! ```
 //!
-//! What the real code does differently: for top-k every element has the mass 1; for top-p it is the
+//! What the real code does differently: where all the equals are wanted, as in most rows of `f32`,
+//! `full_cut` has nothing to do, and does not read. For top-k every element has the mass 1; for top-p it is the
 //! fixed-point weight. A mass of 64 bits is added as two words: who adds to the lower one sees
 //! whether it overflowed, and carries.
 //!
@@ -38,7 +39,8 @@
 //! Whole warps, at most the threads in `variants`; the shared memory above.
 //!
 //! # Cost
-//! Each launch reads the row once, whatever it holds; three digits and the equals make four.
+//! `full_digit` reads the row once, whatever it holds; `full_cut` where some equals are wanted and
+//! some are not. Three digits and the equals make three or four.
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.
@@ -51,16 +53,19 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
-use super::piece::{Cut, Piece, RowState};
+use super::piece::{Cut, Piece, RowState, item_of};
 use super::rows::RowTable;
 use super::walk::Walk;
 use crate::order::{bits_of_key, composite};
 use crate::params::{Flip, RADIX_BINS};
 use crate::prim::element::Element;
-use crate::prim::mass::{block_sum_u64, warp_reach};
+use crate::prim::mass::{block_sum_u64, warp_reach, warp_sum_u64};
 use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::{FullParams, MASS_WORDS, Phase, State};
 use crate::sampling::params::RowParams;
+
+/// The last index that an element may have.
+const INDEX_LAST: u32 = (1 << 31) - 1;
 
 /// What both kernels know of their block.
 struct Pass<E: Element> {
@@ -103,10 +108,29 @@ impl<E: Element> Pass<E> {
         Some(Pass { piece, state, filter, phase, least })
     }
 
+    /// What an element of this key weighs, unless earlier filters turned it away.
+    #[inline(always)]
+    fn mass_of_key(&self, key: u32) -> u64 {
+        match self.phase {
+            Phase::TopK => 1,
+            _ => self.filter.filter_weight(E::value(bits_of_key(key))).max(1),
+        }
+    }
+
+    /// Ends the prefix with all elements of the last key, which weigh `mass`, where all of them are
+    /// `wanted`; else leaves it to `full_cut`. By one thread.
+    #[inline(always)]
+    fn end(&self, key: u32, wanted: u64, mass: u64) {
+        if wanted + self.mass_of_key(key) > mass {
+            self.state.set(State::Cut, composite(key, INDEX_LAST, Flip::LARGEST).max(self.least));
+            self.state.set(State::Wanted, 0);
+        }
+    }
+
     /// Key and mass of an element.
     #[inline(always)]
-    fn measure(&self, index: u32) -> (u32, u64) {
-        let (logit, item) = self.piece.item(index);
+    fn measure(&self, index: u32, bits: u32) -> (u32, u64) {
+        let (logit, item) = item_of::<E>(index, bits);
         let mass = if item < self.least {
             0
         } else if self.phase == Phase::TopK {
@@ -142,7 +166,8 @@ pub unsafe fn full_digit<E: Element>(
     };
     // SAFETY: the launch contract grants the memory.
     let bins = unsafe { SharedArray::<u32>::new(0) };
-    let key = pass.state.get(State::Key) as u32;
+    // An earlier phase's key is not this one's.
+    let key = if params.decided == 0 { 0 } else { pass.state.get(State::Key) as u32 };
     sum_digits(&pass, bins, key, &params);
     let row_masses = masses.wrapping_add(pass.piece.number as usize * MASS_WORDS as usize);
     each(RADIX_BINS, |bin| {
@@ -170,11 +195,22 @@ pub unsafe fn full_digit<E: Element>(
     // Separates the row's masses from their use.
     sync_threads();
     if thread_idx_x() < WARP_SIZE {
-        let wanted = pass.state.get(State::Wanted);
-        let (digit, above) = warp_find_digit(bins, wanted);
+        let wanted = match params.phase {
+            // The first digit's masses are those of all: their share is what is wanted.
+            Phase::TopP if params.decided == 0 => {
+                pass.filter.top_p_target(warp_sum_u64(mass_of_lane(bins)))
+            }
+            _ => pass.state.get(State::Wanted),
+        };
+        let found = warp_find_digit(bins, wanted);
+        let key = key | found.digit << params.shift;
+        let wanted = wanted - found.above;
         if lane_id() == 0 {
-            pass.state.set(State::Key, (key | digit << params.shift) as u64);
-            pass.state.set(State::Wanted, wanted - above);
+            pass.state.set(State::Key, key as u64);
+            pass.state.set(State::Wanted, wanted);
+            if params.shift == 0 {
+                pass.end(key, wanted, found.mass);
+            }
         }
     }
 }
@@ -192,8 +228,8 @@ fn sum_digits<E: Element>(
     // Separates the cleared bins from the sums.
     sync_threads();
     let FullParams { shift, decided: above, .. } = *params;
-    pass.piece.each(|index| {
-        let (key, mass) = pass.measure(index);
+    pass.piece.each(|index, bits| {
+        let (key, mass) = pass.measure(index, bits);
         if mass > 0 && (above == 0 || (key ^ decided) >> (32 - above) == 0) {
             let bin = key << above >> above >> shift;
             let before = bins.fetch_add(bin, mass as u32);
@@ -208,26 +244,47 @@ fn sum_digits<E: Element>(
     sync_threads();
 }
 
-/// The digit at which the masses, from the top digit down, reach `wanted`, and what those above it
-/// weigh. For the lanes of a warp together; the same in all of them.
+/// Digits that a lane looks at; lane 0 has the top ones.
+const STRETCH: u32 = RADIX_BINS / WARP_SIZE;
+
+/// The mass of a digit.
 #[inline(always)]
-fn warp_find_digit(bins: SharedArray<u32>, wanted: u64) -> (u32, u64) {
-    const STRETCH: u32 = RADIX_BINS / WARP_SIZE;
-    let mass = |bin: u32| (bins.get(bin + RADIX_BINS) as u64) << 32 | bins.get(bin) as u64;
+fn mass_of(bins: SharedArray<u32>, digit: u32) -> u64 {
+    (bins.get(digit + RADIX_BINS) as u64) << 32 | bins.get(digit) as u64
+}
+
+/// The mass of this lane's digits.
+#[inline(always)]
+fn mass_of_lane(bins: SharedArray<u32>) -> u64 {
     let (mut sum, mut at) = (0, 0);
     while at < STRETCH {
-        // Lane 0 has the top bins.
-        sum += mass(RADIX_BINS - 1 - lane_id() * STRETCH - at);
+        sum += mass_of(bins, RADIX_BINS - 1 - lane_id() * STRETCH - at);
         at += 1;
     }
-    let place = warp_reach(sum, wanted);
+    sum
+}
+
+/// A digit, from the top digit down.
+struct Found {
+    digit: u32,
+    /// What those above it weigh.
+    above: u64,
+    /// What it weighs.
+    mass: u64,
+}
+
+/// The digit at which the masses, from the top digit down, reach `wanted`. For the lanes of a warp
+/// together; the same in all of them.
+#[inline(always)]
+fn warp_find_digit(bins: SharedArray<u32>, wanted: u64) -> Found {
+    let place = warp_reach(mass_of_lane(bins), wanted);
     let (mut digit, mut above) = (RADIX_BINS - 1 - place.at * STRETCH, place.before);
     let last = digit + 1 - STRETCH;
-    while digit > last && above + mass(digit) < wanted {
-        above += mass(digit);
+    while digit > last && above + mass_of(bins, digit) < wanted {
+        above += mass_of(bins, digit);
         digit -= 1;
     }
-    (digit, above)
+    Found { digit, above, mass: mass_of(bins, digit) }
 }
 
 /// Calls `f` with this thread's of `count` numbers.
@@ -259,17 +316,20 @@ pub unsafe fn full_cut<E: Element>(
     let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, state, &params) }) else {
         return;
     };
+    if pass.state.get(State::Wanted) == 0 {
+        return;
+    }
     // SAFETY: the caller's contract on `partial`; a place is written by one block.
     let partial = unsafe { GlobalArrayMut::new(partial) };
     // SAFETY: the launch contract grants a mass a warp, and two more.
     let scratch = unsafe { SharedArray::<u64>::new(0) };
     let last = pass.state.get(State::Key) as u32;
-    let is_equal = |index| {
-        let (key, mass) = pass.measure(index);
+    let is_equal = |index, bits| {
+        let (key, mass) = pass.measure(index, bits);
         (key == last && mass > 0) as u64
     };
     let mut count = 0;
-    pass.piece.each(|index| count += is_equal(index));
+    pass.piece.each(|index, bits| count += is_equal(index, bits));
     count = block_sum_u64(scratch, count);
     if thread_idx_x() == 0 {
         partial.set(pass.piece.list(), count);
@@ -279,13 +339,9 @@ pub unsafe fn full_cut<E: Element>(
         return;
     }
     // All of one key weigh the same.
-    let mass = match pass.phase {
-        Phase::TopK => 1,
-        _ => pass.filter.filter_weight(E::value(bits_of_key(last))).max(1),
-    };
-    let wanted = pass.state.get(State::Wanted).div_ceil(mass).max(1);
+    let wanted = pass.state.get(State::Wanted).div_ceil(pass.mass_of_key(last)).max(1);
     let walk = Walk { piece: &pass.piece, partial, scratch, pieces: params.pieces };
-    let place = walk.reach(wanted, is_equal);
+    let place = walk.reach(wanted, |index| is_equal(index, pass.piece.element(index)));
     if thread_idx_x() == 0 {
         pass.state.set(State::Cut, composite(last, place.index, Flip::LARGEST));
     }

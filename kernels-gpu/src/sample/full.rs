@@ -5,10 +5,8 @@
 //!
 //! ```text
 //! full_max:   the greatest logit of each piece; the row's last block: of the row
-//! full_mass:  the mass of each piece's tokens
-//!     the row's last block, before top-p:   the mass at which its prefix ends
-//!     the row's last block, before a draw:  for each sample:
-//!         the piece in which the running mass exceeds the drawn share, then the token in it
+//! full_mass:  the mass of each piece's tokens; the row's last block, for each sample:
+//!     the piece in which the running mass exceeds the drawn share, then the token in it
 //! ```
 //!
 //! What the real code does differently: without replacement, what was drawn before is left out of
@@ -53,7 +51,7 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
 
-use super::piece::{Cut, Piece, RowState, raw_filter, raw_params};
+use super::piece::{Cut, Piece, RowState, item_of, raw_filter, raw_params};
 use super::rows::RowTable;
 use super::walk::Walk;
 use crate::order::bits_of_key;
@@ -100,8 +98,8 @@ pub unsafe fn full_max<E: Element>(
     let totals = unsafe { SharedArray::<u32>::new(0) };
     let least = masking_key(E::DTYPE.infinity() | 0x8000_0000, E::DTYPE.infinity());
     let (mut key, mut has_nan) = (least, false);
-    piece.each(|index| {
-        let (logit, item) = piece.item(index);
+    piece.each(|index, bits| {
+        let (logit, item) = item_of::<E>(index, bits);
         has_nan |= logit.is_nan();
         key = key.max((item >> 32) as u32);
     });
@@ -184,7 +182,7 @@ fn cut_of(params: &FullParams) -> Cut {
     Cut { row_stride, n, pieces, piece_elements }
 }
 
-/// Sums the masses of each row's tokens, and does what the phase wants them for.
+/// Sums the masses of each row's tokens, and draws, but in the phase `Raw`.
 ///
 /// # Safety
 /// As for [`full_max`].
@@ -210,8 +208,7 @@ pub unsafe fn full_mass<E: Element>(
     let row = if is_raw { raw_params() } else { unsafe { table.get(piece.number) } };
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
-    let is_skipped = params.phase == Phase::TopP && row.top_p >= 1.0;
-    if row.sorted_k() > 0 || is_skipped || state.max() == f32::NEG_INFINITY {
+    if row.sorted_k() > 0 || state.max() == f32::NEG_INFINITY {
         return;
     }
     let filter = match is_raw {
@@ -219,22 +216,16 @@ pub unsafe fn full_mass<E: Element>(
         false => RowFilter::new(&row, params.order, state.max(), piece.n),
     };
     let least = state.get(State::Cut);
-    let weight = |index: u32| {
-        let (logit, item) = piece.item(index);
-        if item < least {
-            0
-        } else if params.phase == Phase::TopP {
-            filter.filter_weight(logit)
-        } else {
-            filter.draw_weight(logit)
-        }
+    let weight = |index: u32, bits: u32| {
+        let (logit, item) = item_of::<E>(index, bits);
+        if item < least { 0 } else { filter.draw_weight(logit) }
     };
     // SAFETY: the caller's contract on `partial`; a place is written by one block.
     let partial = unsafe { GlobalArrayMut::new(partial) };
     // SAFETY: the launch contract grants a mass a warp, and two more.
     let scratch = unsafe { SharedArray::<u64>::new(0) };
     let mut mass = 0;
-    piece.each(|index| mass += weight(index));
+    piece.each(|index, bits| mass += weight(index, bits));
     mass = block_sum_u64(scratch, mass);
     if thread_idx_x() == 0 {
         partial.set(piece.list(), mass);
@@ -245,13 +236,7 @@ pub unsafe fn full_mass<E: Element>(
     }
     let total = sum_of_pieces(&piece, partial, scratch, params.pieces);
     if thread_idx_x() == 0 {
-        match params.phase {
-            Phase::TopP => {
-                state.set(State::Key, 0);
-                state.set(State::Wanted, filter.top_p_target(total));
-            }
-            _ => state.set(State::Total, total),
-        }
+        state.set(State::Total, total);
     }
     if params.phase == Phase::Draw {
         let walk = Walk { piece: &piece, partial, scratch, pieces: params.pieces };
@@ -285,7 +270,7 @@ fn draw<E: Element>(
     tokens: GlobalArrayMut<u32>,
     total: u64,
     params: &FullParams,
-    weight: impl Fn(u32) -> u64,
+    weight: impl Fn(u32, u32) -> u64,
 ) {
     let base = walk.piece.number as u64 * params.num_samples as u64;
     let (mut left, mut sample) = (total, 0);
@@ -300,7 +285,7 @@ fn draw<E: Element>(
                 while earlier < drawn && tokens.get(base + earlier as u64) != index {
                     earlier += 1;
                 }
-                if earlier < drawn { 0 } else { weight(index) }
+                if earlier < drawn { 0 } else { weight(index, walk.piece.element(index)) }
             });
             token = place.index;
             if params.replacement == 0 {

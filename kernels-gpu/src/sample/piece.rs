@@ -1,14 +1,13 @@
 //! What the kernels that read whole rows know of their block, and what passes leave for the next.
-use core::marker::PhantomData;
-
 use cuda_std::atomic::atomic_fetch_inc_acq_rel_u32_device;
-use cuda_std::global::GlobalArrayMut;
+use cuda_std::global::{GlobalArray, GlobalArrayMut};
 use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::unroll;
 
 use crate::order::composite;
 use crate::params::Flip;
 use crate::prim::element::Element;
-use crate::prim::rows::{Row, row_length};
+use crate::prim::rows::row_length;
 use crate::sampling::filter::{RowFilter, masking_key};
 use crate::sampling::launch::{STATE_WORDS, State};
 use crate::sampling::params::{FilterOrder, RowParams};
@@ -28,7 +27,10 @@ pub struct Cut {
 
 /// The part of a row that one block reads.
 pub struct Piece<E: Element> {
-    row: Row<E>,
+    elements: GlobalArray<E::Raw>,
+    vectors: GlobalArray<u32>,
+    /// Elements of the row before its first 16-byte boundary.
+    head: u32,
     /// The row's number.
     pub number: u32,
     /// The piece's number in its row.
@@ -40,8 +42,10 @@ pub struct Piece<E: Element> {
     /// Elements in the row.
     pub n: u32,
     cut: Cut,
-    element: PhantomData<E>,
 }
+
+/// Vectors of 16 bytes that a thread keeps in flight.
+const DEPTH: usize = 4;
 
 impl<E: Element> Piece<E> {
     /// The piece of this block.
@@ -58,10 +62,13 @@ impl<E: Element> Piece<E> {
         let start = x.wrapping_add(number as usize * cut.row_stride as usize);
         // SAFETY: the caller's contract on `lengths`.
         let n = unsafe { row_length(lengths, number, cut.n) };
+        let head = ((start.addr().wrapping_neg() & 15) / size_of::<E::Raw>()) as u32;
         // SAFETY: the caller's contract on `x`.
-        let row = unsafe { Row::<E>::new(start, n) };
+        let elements = unsafe { GlobalArray::new(start) };
+        // SAFETY: as above; only vectors that lie wholly inside the row are read through this one.
+        let vectors = unsafe { GlobalArray::new(start.wrapping_add(head as usize).cast()) };
         let (first, end) = bounds(piece, n, cut.piece_elements);
-        Piece { row, number, piece, first, end, n, cut, element: PhantomData }
+        Piece { elements, vectors, head, number, piece, first, end, n, cut }
     }
 
     /// Number of the piece among all.
@@ -82,27 +89,61 @@ impl<E: Element> Piece<E> {
         bounds(piece, self.n, self.cut.piece_elements)
     }
 
-    /// The logit of an element.
+    /// An element of the row, in the upper end of a word.
     #[inline(always)]
-    pub fn logit(&self, index: u32) -> f32 {
-        E::value(self.row.element(index))
+    pub fn element(&self, index: u32) -> u32 {
+        E::raise(self.elements.get(index as u64))
     }
 
     /// The logit of an element, and its composite, in which a NaN counts as `-inf`.
     #[inline(always)]
     pub fn item(&self, index: u32) -> (f32, u64) {
-        let bits = self.row.element(index);
-        let key = masking_key(bits, E::DTYPE.infinity());
-        (E::value(bits), composite(key, index, Flip::LARGEST))
+        item_of::<E>(index, self.element(index))
     }
 
-    /// Calls `f` with this thread's elements of the piece.
+    /// Calls `f` with index and bits of this thread's elements of the piece, in no order.
+    ///
+    /// Most of them come as vectors of 16 bytes, of which [`DEPTH`] are in flight; those before and
+    /// behind the piece's whole vectors come one by one.
     #[inline(always)]
-    pub fn each(&self, mut f: impl FnMut(u32)) {
-        let mut index = self.first + thread_idx_x();
-        while index < self.end {
-            f(index);
-            index += block_dim_x();
+    pub fn each(&self, mut f: impl FnMut(u32, u32)) {
+        let Piece { first, end, head, .. } = *self;
+        let width = E::PER_VECTOR as u32;
+        let first_vector = first.saturating_sub(head).div_ceil(width);
+        let end_vector = (end.saturating_sub(head) / width).max(first_vector);
+        let before = (head + first_vector * width).min(end);
+        let behind = (head + end_vector * width).min(end);
+        let (threads, thread) = (block_dim_x(), thread_idx_x());
+        if first + thread < before {
+            f(first + thread, self.element(first + thread));
+        }
+        if behind + thread < end {
+            f(behind + thread, self.element(behind + thread));
+        }
+        let mut vector = first_vector + thread;
+        while vector < end_vector {
+            let mut words = [[0; 4]; DEPTH];
+            unroll!(u in DEPTH => {
+                let at = vector + u as u32 * threads;
+                if at < end_vector {
+                    words[u] = self.vectors.get_vec4_streaming(at as u64 * 4);
+                }
+            });
+            let mut number = 0;
+            // Not written out: what is done with an element may be long.
+            while number < DEPTH as u32 && vector < end_vector {
+                let mut own = words[0];
+                unroll!(u in DEPTH => {
+                    if number == u as u32 {
+                        own = words[u];
+                    }
+                });
+                unroll!(part in E::PER_VECTOR => {
+                    f(head + vector * width + part as u32, E::part(&own, part));
+                });
+                vector += threads;
+                number += 1;
+            }
         }
     }
 
@@ -125,6 +166,13 @@ impl<E: Element> Piece<E> {
         // Separates the ticket, and what it acquired, from the other threads' reads.
         sync_threads_or(is_last)
     }
+}
+
+/// The logit of an element with these bits, and its composite, in which a NaN counts as `-inf`.
+#[inline(always)]
+pub fn item_of<E: Element>(index: u32, bits: u32) -> (f32, u64) {
+    let key = masking_key(bits, E::DTYPE.infinity());
+    (E::value(bits), composite(key, index, Flip::LARGEST))
 }
 
 /// First element of a piece, and what is behind its last.

@@ -86,18 +86,18 @@ pub unsafe fn process<E: Element>(
     let words = unsafe { GlobalArray::<u32>::new(histories) };
     // SAFETY: the caller's contract on `allowed`; as above.
     let mask = unsafe { GlobalArray::<u32>::new(allowed) };
-    let write = |index: u32, bias: f32| {
+    let write = |index: u32, bits: u32, bias: f32| {
         let at = number * n as u64 + index as u64;
         let word = number * n.div_ceil(32) as u64 + (index / 32) as u64;
         let is_allowed = allowed.is_null() || mask.get(word) >> (index % 32) & 1 != 0;
         let mut logit = f32::NEG_INFINITY;
         if is_allowed {
             let history = if histories.is_null() { 0 } else { words.get(at) };
-            logit = adjusted(piece.logit(index), history, bias, &row, order);
+            logit = adjusted(E::value(bits), history, bias, &row, order);
         }
         output.set(at, logit.to_bits());
     };
-    piece.each(|index| write(index, 0.0));
+    piece.each(|index, bits| write(index, bits, 0.0));
     if bias_starts.is_null() {
         return;
     }
@@ -113,7 +113,8 @@ pub unsafe fn process<E: Element>(
     while at < starts.get(number + 1) {
         let token = tokens.get(at as u64);
         if token >= piece.first && token < piece.end {
-            write(token, f32::from_bits(values.get(at as u64)));
+            let bias = f32::from_bits(values.get(at as u64));
+            write(token, piece.element(token), bias);
         }
         at += block_dim_x();
     }

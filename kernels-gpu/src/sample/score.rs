@@ -45,7 +45,7 @@ use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, lane_id, warp_reduce_add};
 
-use super::piece::{Cut, Piece, RowState, raw_filter};
+use super::piece::{Cut, Piece, RowState, item_of, raw_filter};
 use super::rows::RowTable;
 use crate::prim::element::Element;
 use crate::sampling::filter::RowFilter;
@@ -150,7 +150,7 @@ pub unsafe fn count_ranks<E: Element>(
         if token < piece.n {
             let (_, own) = piece.item(token);
             let mut better = 0;
-            piece.each(|index| better += (piece.item(index).1 > own) as u32);
+            piece.each(|index, bits| better += (item_of::<E>(index, bits).1 > own) as u32);
             better = warp_reduce_add(FULL_MASK, better);
             if lane_id() == 0 && better > 0 {
                 let rank = ranks.wrapping_add(place as usize);
