@@ -195,14 +195,14 @@ pub unsafe fn full_digit<E: Element>(
     // Separates the row's masses from their use.
     sync_threads();
     if thread_idx_x() < WARP_SIZE {
+        let digits = Digits { bins, count: 1 << (32 - params.decided - params.shift) };
+        let own = digits.mass_of_lane();
         let wanted = match params.phase {
             // The first digit's masses are those of all: their share is what is wanted.
-            Phase::TopP if params.decided == 0 => {
-                pass.filter.top_p_target(warp_sum_u64(mass_of_lane(bins)))
-            }
+            Phase::TopP if params.decided == 0 => pass.filter.top_p_target(warp_sum_u64(own)),
             _ => pass.state.get(State::Wanted),
         };
-        let found = warp_find_digit(bins, wanted);
+        let found = digits.warp_find(own, wanted);
         let key = key | found.digit << params.shift;
         let wanted = wanted - found.above;
         if lane_id() == 0 {
@@ -244,24 +244,12 @@ fn sum_digits<E: Element>(
     sync_threads();
 }
 
-/// Digits that a lane looks at; lane 0 has the top ones.
-const STRETCH: u32 = RADIX_BINS / WARP_SIZE;
-
-/// The mass of a digit.
-#[inline(always)]
-fn mass_of(bins: SharedArray<u32>, digit: u32) -> u64 {
-    (bins.get(digit + RADIX_BINS) as u64) << 32 | bins.get(digit) as u64
-}
-
-/// The mass of this lane's digits.
-#[inline(always)]
-fn mass_of_lane(bins: SharedArray<u32>) -> u64 {
-    let (mut sum, mut at) = (0, 0);
-    while at < STRETCH {
-        sum += mass_of(bins, RADIX_BINS - 1 - lane_id() * STRETCH - at);
-        at += 1;
-    }
-    sum
+/// A row's masses by digit.
+#[derive(Clone, Copy)]
+struct Digits {
+    bins: SharedArray<u32>,
+    /// How many digits there are: a multiple of the warp's lanes.
+    count: u32,
 }
 
 /// A digit, from the top digit down.
@@ -273,18 +261,43 @@ struct Found {
     mass: u64,
 }
 
-/// The digit at which the masses, from the top digit down, reach `wanted`. For the lanes of a warp
-/// together; the same in all of them.
-#[inline(always)]
-fn warp_find_digit(bins: SharedArray<u32>, wanted: u64) -> Found {
-    let place = warp_reach(mass_of_lane(bins), wanted);
-    let (mut digit, mut above) = (RADIX_BINS - 1 - place.at * STRETCH, place.before);
-    let last = digit + 1 - STRETCH;
-    while digit > last && above + mass_of(bins, digit) < wanted {
-        above += mass_of(bins, digit);
-        digit -= 1;
+impl Digits {
+    /// The mass of a digit.
+    #[inline(always)]
+    fn mass(self, digit: u32) -> u64 {
+        (self.bins.get(digit + RADIX_BINS) as u64) << 32 | self.bins.get(digit) as u64
     }
-    Found { digit, above, mass: mass_of(bins, digit) }
+
+    /// The digit of this lane's stretch that is looked at as number `at`; lane 0 has the top ones.
+    #[inline(always)]
+    fn of_lane(self, lane: u32, at: u32) -> u32 {
+        self.count - 1 - lane * (self.count / WARP_SIZE) - at
+    }
+
+    /// The mass of this lane's digits.
+    #[inline(always)]
+    fn mass_of_lane(self) -> u64 {
+        let (mut sum, mut at) = (0, 0);
+        while at < self.count / WARP_SIZE {
+            sum += self.mass(self.of_lane(lane_id(), at));
+            at += 1;
+        }
+        sum
+    }
+
+    /// The digit at which the masses, from the top digit down, reach `wanted`, where the lane's
+    /// weigh `own`. For the lanes of a warp together; the same in all of them.
+    #[inline(always)]
+    fn warp_find(self, own: u64, wanted: u64) -> Found {
+        let place = warp_reach(own, wanted);
+        let (mut digit, mut above) = (self.of_lane(place.at, 0), place.before);
+        let last = self.of_lane(place.at, self.count / WARP_SIZE - 1);
+        while digit > last && above + self.mass(digit) < wanted {
+            above += self.mass(digit);
+            digit -= 1;
+        }
+        Found { digit, above, mass: self.mass(digit) }
+    }
 }
 
 /// Calls `f` with this thread's of `count` numbers.
