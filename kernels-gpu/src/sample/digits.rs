@@ -13,9 +13,10 @@
 //! ```
 //!
 //! What the real code does differently: where all the equals are wanted, as in most rows of `f32`,
-//! `full_cut` has nothing to do, and does not read. For top-k every element has the mass 1; for top-p it is the
-//! fixed-point weight. A mass of 64 bits is added as two words: who adds to the lower one sees
-//! whether it overflowed, and carries.
+//! `full_cut` has nothing to do, and does not read. For top-k every element has the mass 1; for
+//! top-p it is the fixed-point weight, and the first digit's masses give the sum of which `top_p`
+//! is a share. A mass of 64 bits is added as two words: who adds to the lower one sees whether it
+//! overflowed, and carries.
 //!
 //! # Shapes
 //! As for `sample::full`; masses by digit `[rows, MASS_WORDS]` of `u32`, zero before and after.

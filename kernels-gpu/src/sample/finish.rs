@@ -51,9 +51,10 @@ pub struct Outputs {
     pub top_logprobs: *mut u32,
 }
 
-/// The end of a row's sampling.
+/// The end of a row's sampling. The row's parameters are read when they are needed, so that they
+/// take no registers while the row is read.
 pub struct Sampling {
-    row: RowParams,
+    table: RowTable,
     number: u32,
     n: u32,
     params: SampleParams,
@@ -78,17 +79,22 @@ impl Sampling {
         n: u32,
         params: SampleParams,
     ) -> Self {
-        // SAFETY: the caller vouches for the table.
-        let row = unsafe { table.get(number) };
         // SAFETY: the caller grants the memory.
         let masses = unsafe { SharedArray::new(params.scratch) };
-        Sampling { row, number, n, params, outputs, masses }
+        Sampling { table, number, n, params, outputs, masses }
+    }
+
+    /// The row's parameters.
+    #[inline(always)]
+    fn row(&self) -> RowParams {
+        // SAFETY: `new`'s caller vouches for the table.
+        unsafe { self.table.get(self.number) }
     }
 
     /// Whether the row is this kernel's: it has candidates to draw from, or its best are wanted.
     #[inline(always)]
     pub fn is_wanted(&self) -> bool {
-        self.row.sorted_k() > 0 || self.params.top > 0
+        self.params.top > 0 || self.row().sorted_k() > 0
     }
 
     /// The candidates, best first, behind a barrier. For all threads of the block together.
@@ -210,10 +216,11 @@ impl<E: Element> Finish<E> for Sampling {
         if !is_empty(best) {
             max = E::value(bits_of_key(key_of(best, Flip::LARGEST)));
         }
-        let filter = RowFilter::new(&self.row, self.params.order, max, self.n);
+        let row = self.row();
+        let filter = RowFilter::new(&row, self.params.order, max, self.n);
         let candidates =
             Candidates::<E> { element: PhantomData, items, masses: self.masses, filter };
-        if self.row.sorted_k() > 0 {
+        if row.sorted_k() > 0 {
             let status = RowStatus::of(max, has_nan);
             // Only the first thread knows of NaNs; whether all is masked, every thread knows.
             if thread_idx_x() == 0 {
@@ -223,7 +230,7 @@ impl<E: Element> Finish<E> for Sampling {
                 self.put_none();
                 self.put_top(&candidates, found, 0, 0);
             } else {
-                self.sample(&candidates, found);
+                self.sample(&row, &candidates, found);
             }
         } else {
             self.put_top(&candidates, found, 0, 0);
@@ -234,9 +241,9 @@ impl<E: Element> Finish<E> for Sampling {
 impl Sampling {
     /// Filters and draws. For all threads of the block together.
     #[inline(always)]
-    fn sample<E: Element>(&self, candidates: &Candidates<E>, found: u32) {
+    fn sample<E: Element>(&self, row: &RowParams, candidates: &Candidates<E>, found: u32) {
         // The host sees to it that no row wants more than `k`; beyond it the order is not known.
-        let mut count = found.min(self.row.sorted_k()).min(self.params.select.k);
+        let mut count = found.min(row.sorted_k()).min(self.params.select.k);
         if candidates.filter.has_top_p() {
             let total = candidates.weigh(count, false);
             let target = candidates.filter.top_p_target(total);
@@ -249,7 +256,7 @@ impl Sampling {
         // Separates the candidates' reads from drawn ones' removal.
         sync_threads();
         if thread_idx_x() < WARP_SIZE {
-            self.draw(candidates, count, total);
+            self.draw(row, candidates, count, total);
         }
     }
 
@@ -277,13 +284,19 @@ impl Sampling {
     /// Draws every sample from the first `count` candidates, which weigh `total`. For the lanes of
     /// the first warp together.
     #[inline(always)]
-    fn draw<E: Element>(&self, candidates: &Candidates<E>, count: u32, total: u64) {
+    fn draw<E: Element>(
+        &self,
+        row: &RowParams,
+        candidates: &Candidates<E>,
+        count: u32,
+        total: u64,
+    ) {
         let width = self.params.num_samples;
         let (mut left, mut sample) = (total, 0);
         while sample < width {
             let (mut token, mut rank, mut logprob) = (u32::MAX, 0, f32::NEG_INFINITY);
             if left > 0 {
-                let word = draw_word(self.row.seed, self.row.position, sample);
+                let word = draw_word(row.seed, row.position, sample);
                 let at = candidates.reach(multiply_high(word, left) + 1, count, true);
                 let item = candidates.items.get(at);
                 (token, rank) = (index_of(item), at + 1);
