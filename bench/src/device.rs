@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::workload::Workload;
 
 /// Elements in the pool that inputs are cut from: 240 MB of `f32`.
-pub(crate) const POOL_ELEMENTS: usize = 60_000_000;
+const POOL_ELEMENTS: usize = 60_000_000;
 /// Replays that are timed.
 const REPLAYS: usize = 15;
 /// Calls in a graph, at least.

@@ -6,8 +6,11 @@ use aikf_topk::{
 use cuda_loader::api::{graph, memory, stream};
 use cuda_loader::{DevicePtr, GraphExec, Stream};
 
-use crate::device::{CALLS_MIN, Measurement, POOL_ELEMENTS, Pool, time};
+use crate::device::{CALLS_MIN, Measurement, Pool, time};
 use crate::workload::Workload;
+
+/// The most inputs that are cut from the pool.
+const SETS_MAX: usize = 64;
 
 /// Measures draws, a seed a row, and checks the tokens of the last call. Of the workload, `k` is
 /// the rows' `top_k`; 0 keeps all.
@@ -28,7 +31,7 @@ pub fn measure_sampling<T: Element>(
     let tokens = memory::mem_alloc(rows * size_of::<u32>())?;
     let status = memory::mem_alloc(rows * size_of::<u32>())?;
     let stream = stream::stream_create()?;
-    let sets = (POOL_ELEMENTS / (rows * n)).clamp(1, 64);
+    let sets = (pool.host.len() / (rows * n)).clamp(1, SETS_MAX);
     let calls = sets.max(CALLS_MIN);
     let inputs: Vec<DevicePtr> = (0..calls)
         .map(|call| pool.device.byte_add(call % sets * rows * n * size_of::<T>()))

@@ -100,8 +100,9 @@ impl Sampling {
     /// The candidates, best first, behind a barrier. For all threads of the block together.
     #[inline(always)]
     fn ordered(&self, queue: &Queue, found: u32) -> SharedArray<u64> {
-        if found <= ranked_max() {
-            let ordered = queue.spare(found);
+        let behind = found.next_multiple_of(4);
+        if found <= ranked_max() && behind + found <= self.params.select.capacity {
+            let ordered = queue.spare(behind);
             block_rank(queue.items, found, |rank, item| ordered.set(rank, item));
             // Separates the ordered candidates from their use.
             sync_threads();
