@@ -205,7 +205,9 @@ impl<E: Element> Finish<E> for Sampling {
 
     #[inline(always)]
     fn keep(&self) -> u32 {
-        self.params.select.k.max(ranked_max())
+        // More than k, where that spares a crop, as long as they fit twice.
+        let room = self.params.select.capacity / 2 - 4;
+        self.params.select.k.max(ranked_max().min(room))
     }
 
     #[inline(always)]
