@@ -41,6 +41,18 @@ fn the_emulator_draws_what_the_cpu_draws() {
 }
 
 #[test]
+fn it_explains_itself() {
+    let args = format!("sample --input random:7 --batch 2 --vocab 200 --device emulator --explain");
+    let run = topk(&format!("{args} --top-k 50 --seed 1"));
+    assert!(run.stderr.contains("launch sample_f32_u"), "{}", run.stderr);
+    assert!(!run.stderr.contains("launch full_"), "one launch: {}", run.stderr);
+    let run = topk(&format!("{args} --top-p 0.9 --logit-bias 3:1 --seed 1"));
+    for kernel in ["process_f32", "full_max_f32", "full_digit_f32", "full_cut_f32", "full_mass"] {
+        assert!(run.stderr.contains(&format!("launch {kernel}")), "{kernel}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn greedy_takes_the_greatest() {
     let greedy = records(&format!("{ROWS} --temperature 0 --logprobs processed"));
     let best =

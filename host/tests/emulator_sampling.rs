@@ -14,6 +14,11 @@ fn random_calls() {
 }
 
 #[test]
+fn no_knob_changes_a_token() {
+    support::sampling::no_knob_changes_a_token(&emulator(), 40, 9000);
+}
+
+#[test]
 fn replayed_with_new_positions() {
     support::sampling::graph_replays_with_new_positions(&emulator());
 }

@@ -9,11 +9,12 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 6] = [
+const TESTS: [GpuTest; 7] = [
     ("random_calls", random_calls),
     ("long_rows", long_rows),
     ("large_batches", large_batches),
     ("hundred_repeats", hundred_repeats),
+    ("no_knob_changes_a_token", no_knob_changes_a_token),
     ("replayed_with_new_positions", sampling::graph_replays_with_new_positions),
     ("other_parameters_without_preparing", sampling::other_parameters),
 ];
@@ -55,6 +56,10 @@ fn large_batches(runtime: &Runtime) {
         let draw = |runtime| Sampler::new().sample(runtime, view, &params).expect("legal");
         assert_eq!(draw(runtime), draw(&cpu), "{rows} x {n}");
     }
+}
+
+fn no_knob_changes_a_token(runtime: &Runtime) {
+    sampling::no_knob_changes_a_token(runtime, 300, 50_000);
 }
 
 fn hundred_repeats(runtime: &Runtime) {

@@ -3,8 +3,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 use aikf_topk::{
-    Adjustments, DeviceChoice, Dtype, Element, FilterOrder, History, LogprobKind, Rows, Runtime,
-    Sampler, Samples, SamplingParams,
+    Adjustments, DeviceChoice, Dtype, Element, FilterOrder, History, LogprobKind, Problem, Rows,
+    Runtime, Sampler, Samples, SamplingParams,
 };
 use clap::Args;
 use half::{bf16, f16};
@@ -89,6 +89,9 @@ pub struct SampleArgs {
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Say how it is done, and why so
+    #[arg(long)]
+    explain: bool,
     /// Compare every step with the CPU's, token by token
     #[arg(long)]
     check: bool,
@@ -159,6 +162,14 @@ fn run_typed<T: Element>(
     });
     let elements = input.elements::<T>()?;
     let rows = Rows::new(&elements, input.rows, input.n)?;
+    if args.explain {
+        let problem = Problem::new(T::DTYPE, input.rows, input.n, 1);
+        let adjusted =
+            !(args.prompt.is_empty() && args.history.is_empty()) || !args.logit_bias.is_empty();
+        let sampler = sampler(args).adjusted(adjusted);
+        let plan = sampler.plan(runtime, &problem, &[params(args, seed, 0)])?;
+        terminal::note(&plan.explain());
+    }
     let start = Instant::now();
     let draw = |runtime: &Runtime| -> Result<Vec<Samples>, Error> {
         (0..args.steps as u64).map(|step| draw_step(args, runtime, rows, seed, step)).collect()
@@ -194,17 +205,7 @@ fn draw_step<T: Element>(
     step: u64,
 ) -> Result<Samples, Error> {
     let params: Vec<SamplingParams> = (0..rows.count() as u64)
-        .map(|row| SamplingParams {
-            temperature: args.temperature,
-            top_k: args.top_k,
-            top_p: args.top_p,
-            min_p: args.min_p,
-            repetition_penalty: args.repetition_penalty,
-            frequency_penalty: args.frequency_penalty,
-            presence_penalty: args.presence_penalty,
-            seed: Some(seed.wrapping_add(row)),
-            position: args.position.wrapping_add(step),
-        })
+        .map(|row| params(args, seed.wrapping_add(row), args.position.wrapping_add(step)))
         .collect();
     let history = History { prompt: &args.prompt, output: &args.history };
     let has_history = !(args.prompt.is_empty() && args.history.is_empty());
@@ -214,6 +215,20 @@ fn draw_step<T: Element>(
         .collect();
     let adjustments = Adjustments { histories: &histories, bias: &bias, allowed: &[] };
     Ok(sampler(args).sample_adjusted(runtime, rows, &params, &adjustments)?)
+}
+
+fn params(args: &SampleArgs, seed: u64, position: u64) -> SamplingParams {
+    SamplingParams {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        min_p: args.min_p,
+        repetition_penalty: args.repetition_penalty,
+        frequency_penalty: args.frequency_penalty,
+        presence_penalty: args.presence_penalty,
+        seed: Some(seed),
+        position,
+    }
 }
 
 fn sampler(args: &SampleArgs) -> Sampler {

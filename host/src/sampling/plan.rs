@@ -24,7 +24,7 @@ use kernels_gpu::variants::SAMPLE_DEPTHS;
 
 use super::sampler::{LogprobKind, Sampler};
 use crate::error::{Error, Violation};
-use crate::knobs::Knobs;
+use crate::knobs::{Knob, Knobs};
 use crate::plan::{
     Argument, DeviceLimits, GpuPlan, Launch, Plan, SampleBuffer, Step, Work, Workspace, grid,
 };
@@ -193,7 +193,8 @@ impl<'a> Planner<'a> {
         let rows = u32::try_from(problem.rows).unwrap_or(u32::MAX);
         let n = problem.n as u32;
         let most = n.div_ceil(PIECE_ELEMENTS_MIN).max(1);
-        let wanted = (2 * device.multiprocessors).div_ceil(rows).clamp(1, most);
+        let target = knobs.get(Knob::Stage1TargetCtas).unwrap_or(2 * device.multiprocessors);
+        let wanted = target.div_ceil(rows).clamp(1, most);
         let piece_elements = n.div_ceil(wanted);
         let pieces = n.div_ceil(piece_elements);
         let (places, workspace) = (Places::default(), Workspace::default());

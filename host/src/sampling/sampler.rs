@@ -10,9 +10,11 @@ use super::prepared::PreparedSampler;
 use crate::device::Gpu;
 use crate::element::Element;
 use crate::error::{Error, Violation};
+use crate::knobs::{Knob, Origin};
 use crate::problem::Problem;
 use crate::rows::Rows;
 use crate::runtime::Runtime;
+use crate::settings::Settings;
 
 /// The most draws of a row in one call.
 pub const NUM_SAMPLES_MAX: usize = 1024;
@@ -52,6 +54,7 @@ pub struct Sampler {
     pub(super) replacement: bool,
     pub(super) logprobs: Option<(LogprobKind, usize)>,
     pub(super) adjusted: bool,
+    settings: Settings,
 }
 
 impl Default for Sampler {
@@ -94,6 +97,7 @@ impl Sampler {
             replacement: true,
             logprobs: None,
             adjusted: false,
+            settings: Settings::default(),
         }
     }
 
@@ -136,6 +140,15 @@ impl Sampler {
         self
     }
 
+    /// Sets a tuning knob, before what the environment says. It changes speed, never a token.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the value is not legal.
+    pub fn knob(mut self, knob: Knob, value: &str) -> Result<Sampler, Error> {
+        self.settings.knobs.set(knob, value, Origin::Builder)?;
+        Ok(self)
+    }
+
     /// How calls of this shape would be done on the runtime's device. Pure: launches nothing.
     /// Of the problem, `rows`, `n` and `row_stride` count.
     ///
@@ -149,7 +162,8 @@ impl Sampler {
     ) -> Result<SamplePlan, Error> {
         let encoded = self.validate(problem, params)?;
         let limits = runtime.gpu().map(Gpu::limits);
-        SamplePlan::new(self, problem, Needs::of(&encoded), limits, runtime.settings())
+        let settings = self.settings.or(runtime.settings());
+        SamplePlan::new(self, problem, Needs::of(&encoded), limits, &settings)
     }
 
     /// Prepares calls on `rows` rows of `n` elements that follow one another in a GPU's memory:
@@ -188,8 +202,8 @@ impl Sampler {
         })?;
         let problem = Problem { dtype: T::DTYPE, k: 1, ..*problem };
         let encoded = self.validate(&problem, params)?;
-        let needs = Needs::of(&encoded);
-        let plan = SamplePlan::new(self, &problem, needs, Some(gpu.limits()), runtime.settings())?;
+        let (needs, settings) = (Needs::of(&encoded), self.settings.or(runtime.settings()));
+        let plan = SamplePlan::new(self, &problem, needs, Some(gpu.limits()), &settings)?;
         PreparedSampler::new(gpu, self, plan, &encoded)
     }
 
@@ -235,7 +249,8 @@ impl Sampler {
         };
         let sampler = self.clone().adjusted(!adjustments.is_empty());
         let (needs, limits) = (Needs::of(&encoded), Some(gpu.limits()));
-        let plan = SamplePlan::new(&sampler, &problem, needs, limits, runtime.settings())?;
+        let settings = self.settings.or(runtime.settings());
+        let plan = SamplePlan::new(&sampler, &problem, needs, limits, &settings)?;
         PreparedSampler::new(gpu, &sampler, plan, &encoded)?.round_trip(&rows, adjustments)
     }
 

@@ -1,7 +1,7 @@
 //! Random calls of sampling, drawn on a device and by the host's cores, which must agree.
 use aikf_topk::{
-    Adjustments, DeviceChoice, DeviceSliceMut, Dtype, FilterOrder, History, LogprobKind, Rows,
-    Runtime, Sampler, Samples, SamplingParams, StreamRef,
+    Adjustments, DeviceChoice, DeviceSliceMut, Dtype, FilterOrder, History, Knob, LogprobKind,
+    Rows, Runtime, Sampler, Samples, SamplingParams, StreamRef,
 };
 use cuda_loader::api::graph;
 use cust::memory::{CopyDestination, DeviceBuffer};
@@ -154,6 +154,32 @@ fn draw_typed<T: TestElement>(call: &Call, runtime: &Runtime) -> Samples {
     call.sampler
         .sample_adjusted(runtime, view, &call.params, &adjustments)
         .unwrap_or_else(|error| panic!("{error}: {call:?}"))
+}
+
+/// Random calls under corners of the knobs' space: a knob may change speed, never a token.
+pub fn no_knob_changes_a_token(runtime: &Runtime, count: usize, n_max: usize) {
+    let corners: [&[(Knob, &str)]; 5] = [
+        &[(Knob::Stage1Warps, "1"), (Knob::Stage1Stages, "1")],
+        &[(Knob::Stage1Warps, "32"), (Knob::Stage1Stages, "8")],
+        &[(Knob::Stage1TargetCtas, "1")],
+        &[
+            (Knob::Stage1TargetCtas, "65535"),
+            (Knob::Stage1ParallelHint, "1"),
+            (Knob::Stage1Warps, "1"),
+            (Knob::Stage1Stages, "2"),
+        ],
+        &[(Knob::TargetStage2Candidates, "1"), (Knob::StreamingWarps, "4")],
+    ];
+    let mut random = Random(6);
+    for corner in corners {
+        for _ in 0..count {
+            let mut call = Call::random(&mut random, n_max);
+            for (knob, value) in corner {
+                call.sampler = call.sampler.clone().knob(*knob, value).expect("a legal value");
+            }
+            call.check(runtime);
+        }
+    }
 }
 
 /// Random calls, a number of them.
