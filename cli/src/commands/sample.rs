@@ -165,7 +165,7 @@ fn run_typed<T: Element>(
     if args.explain {
         let problem = Problem::new(T::DTYPE, input.rows, input.n, 1);
         let adjusted =
-            !(args.prompt.is_empty() && args.history.is_empty()) || !args.logit_bias.is_empty();
+            !(args.prompt.is_empty() && args.history.is_empty() && args.logit_bias.is_empty());
         let sampler = sampler(args).adjusted(adjusted);
         let plan = sampler.plan(runtime, &problem, &[params(args, seed, 0)])?;
         terminal::note(&plan.explain());
