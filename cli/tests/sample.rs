@@ -42,7 +42,7 @@ fn the_emulator_draws_what_the_cpu_draws() {
 
 #[test]
 fn it_explains_itself() {
-    let args = format!("sample --input random:7 --batch 2 --vocab 200 --device emulator --explain");
+    let args = "sample --input random:7 --batch 2 --vocab 200 --device emulator --explain";
     let run = topk(&format!("{args} --top-k 50 --seed 1"));
     assert!(run.stderr.contains("launch sample_f32_u"), "{}", run.stderr);
     assert!(!run.stderr.contains("launch full_"), "one launch: {}", run.stderr);
