@@ -20,7 +20,8 @@ use crate::{
 /// How many vectors a lane of `select` may keep in flight, most first: the instances there are.
 pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
 
-/// How many vectors a lane of `sample` may keep in flight, most first: the instances there are.
+/// How many vectors a lane of `sample` may keep in flight, most first: the instances there are, of
+/// 8 for `f32` alone.
 pub const SAMPLE_DEPTHS: [u32; 3] = [8, 4, 1];
 
 kernels! {
@@ -68,7 +69,6 @@ kernels! {
     process_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, histories: *const u32, bias_starts: *const u32, bias_tokens: *const u32, bias_values: *const u32, allowed: *const u32, output: *mut u32, params: ProcessParams) = process::<F32>;
     sample_f16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F16, 1>;
     sample_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F16, 4>;
-    sample_f16_u8[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F16, 8>;
     full_max_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, status: *mut u32, params: FullParams) = full_max::<F16>;
     full_mass_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, params: FullParams) = full_mass::<F16>;
     full_digit_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, masses: *mut u32, state: *mut u64, tickets: *mut u32, params: FullParams) = full_digit::<F16>;
@@ -78,7 +78,6 @@ kernels! {
     process_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, histories: *const u32, bias_starts: *const u32, bias_tokens: *const u32, bias_values: *const u32, allowed: *const u32, output: *mut u32, params: ProcessParams) = process::<F16>;
     sample_bf16_u1[threads 1024, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<Bf16, 1>;
     sample_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<Bf16, 4>;
-    sample_bf16_u8[threads 512, blocks 1](x: *const u16, lengths: *const u32, candidates: *mut u64, counts: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<Bf16, 8>;
     full_max_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, status: *mut u32, params: FullParams) = full_max::<Bf16>;
     full_mass_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, params: FullParams) = full_mass::<Bf16>;
     full_digit_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, masses: *mut u32, state: *mut u64, tickets: *mut u32, params: FullParams) = full_digit::<Bf16>;

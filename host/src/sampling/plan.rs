@@ -20,7 +20,7 @@ use kernels_gpu::sampling::launch::{
     STATE_WORDS, SampleParams, ScoreParams, ScoreSource,
 };
 use kernels_gpu::sampling::params::RowParams;
-use kernels_gpu::variants::SAMPLE_DEPTHS;
+use kernels_gpu::variants::{KERNELS, SAMPLE_DEPTHS};
 
 use super::sampler::{LogprobKind, Sampler};
 use crate::error::{Error, Violation};
@@ -392,10 +392,8 @@ impl<'a> Planner<'a> {
             wanted(top > 0 && processed, SampleBuffer::TopLogprobs),
             Argument::Sample(params),
         ]);
-        let depth = step.launch.symbol.rsplit_once("_u").map_or(1, |(_, u)| u.parse().unwrap_or(1));
-        let depth = SAMPLE_DEPTHS.into_iter().find(|&built| built <= depth.max(1)).unwrap_or(1);
         let launch = Launch {
-            symbol: format!("sample_{}_u{depth}", source.dtype.name()),
+            symbol: symbol(source.dtype, &step.launch),
             shared_bytes: scratch + SAMPLE_SCRATCH_BYTES,
             ..step.launch
         };
@@ -557,4 +555,16 @@ impl<'a> Planner<'a> {
         self.steps.push(Step { launch, arguments });
         Ok(())
     }
+}
+
+/// The instance of `sample` for a launch of `select`: with as many loads in flight, or with the most
+/// below it that are built for as many threads.
+fn symbol(dtype: Dtype, select: &Launch) -> String {
+    let depth = select.symbol.rsplit_once("_u").and_then(|(_, depth)| depth.parse().ok());
+    let named = |depth: u32| format!("sample_{}_u{depth}", dtype.name());
+    let usable = |built: &u32| {
+        let kernel = KERNELS.iter().find(|kernel| kernel.name == named(*built));
+        *built <= depth.unwrap_or(1) && kernel.is_some_and(|k| select.block <= k.max_threads)
+    };
+    named(SAMPLE_DEPTHS.into_iter().find(usable).unwrap_or(1))
 }
