@@ -557,8 +557,8 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The instance of `sample` for a launch of `select`: with as many loads in flight, or with the most
-/// below it that are built for as many threads.
+/// The instance of `sample` for a launch of `select`: with as many loads in flight, or with the
+/// most below it that are built for as many threads.
 fn symbol(dtype: Dtype, select: &Launch) -> String {
     let depth = select.symbol.rsplit_once("_u").and_then(|(_, depth)| depth.parse().ok());
     let named = |depth: u32| format!("sample_{}_u{depth}", dtype.name());
