@@ -29,6 +29,7 @@ fn the_emulator_draws_what_the_cpu_draws() {
         "--temperature 0 --logprobs raw",
         "--repetition-penalty 1.3 --prompt 1,2 --history 3,3 --logit-bias 4:9.5,5:-inf",
         "--top-p 0.7 --logprobs processed --dtype bf16",
+        "--lengths 300,20 --allow 3,5,7,19,200 --logprobs raw --top-logprobs 4",
     ] {
         let args = format!(
             "sample --input random:7 --batch 2 --vocab 300 --seed 5 --device emulator --check \
@@ -38,6 +39,19 @@ fn the_emulator_draws_what_the_cpu_draws() {
         assert!(run.stderr.contains("check: ok (2 steps)"), "{options}: {}", run.stderr);
         run.ok();
     }
+}
+
+#[test]
+fn lists_of_tokens_and_lengths() {
+    let allowed = records(&format!("{ROWS} --allow 3,7 --steps 20"));
+    assert!(allowed.iter().all(|draw| draw["token"] == 3 || draw["token"] == 7));
+    let short = records(&format!("{ROWS} --lengths 1,0"));
+    assert_eq!((&short[0]["token"], &short[1]["token"]), (&0.into(), &serde_json::Value::Null));
+    assert_eq!(short[1]["status"], "all_masked");
+    let best = records(&format!("{ROWS} --logprobs raw --top-logprobs 2"));
+    let top = best[0]["top"].as_array().expect("a list");
+    assert_eq!(top.len(), 2);
+    assert!(top[0]["logprob"].as_f64() >= top[1]["logprob"].as_f64());
 }
 
 #[test]
@@ -103,5 +117,8 @@ fn wrong_values_are_refused() {
     fails("--logit-bias 3", &["--logit-bias", "TOKEN:BIAS"]);
     fails("--logit-bias 999:1", &["token of a bias = 999", "below 200"]);
     fails("--history 200", &["token of a history = 200"]);
+    fails("--allow 200", &["--allow has the token 200", "below 200"]);
+    fails("--lengths 5", &["--lengths has 1 numbers for 2 rows"]);
+    fails("--top-logprobs 5", &["--logprobs"]);
     fails("--num-samples 2000", &["num_samples = 2000", "from 1 to 1024"]);
 }

@@ -62,6 +62,12 @@ pub struct SampleArgs {
     /// Added to single logits of every row, as TOKEN:BIAS; -inf bans a token
     #[arg(long, value_name = "TOKEN:BIAS,...", value_delimiter = ',', value_parser = bias)]
     logit_bias: Vec<(u32, f32)>,
+    /// The tokens that may be drawn, of every row; all, where there is no such list
+    #[arg(long, value_name = "TOKEN,...", value_delimiter = ',')]
+    allow: Vec<u32>,
+    /// How many tokens each row has, from its start; one number a row, at most the row's length
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = args::length)]
+    lengths: Option<Vec<u32>>,
     /// The order of the filters
     #[arg(long, value_enum, default_value_t = OrderName::Hf)]
     order: OrderName,
@@ -83,6 +89,9 @@ pub struct SampleArgs {
     /// Print logarithms of probabilities and ranks
     #[arg(long, value_enum, value_name = "KIND")]
     logprobs: Option<LogprobName>,
+    /// Print also the best tokens of each row, with their logarithms; json alone shows them
+    #[arg(long, value_name = "COUNT", default_value_t = 0, requires = "logprobs")]
+    top_logprobs: usize,
     /// Print how often each token was drawn, in place of the draws
     #[arg(long)]
     histogram: bool,
@@ -161,18 +170,28 @@ fn run_typed<T: Element>(
         seed
     });
     let elements = input.elements::<T>()?;
-    let rows = Rows::new(&elements, input.rows, input.n)?;
+    let mut rows = Rows::new(&elements, input.rows, input.n)?;
+    if let Some(lengths) = &args.lengths {
+        if lengths.len() != input.rows {
+            return Err(Error::Lengths { given: lengths.len(), rows: input.rows });
+        }
+        rows = rows.with_lengths(lengths)?;
+    }
+    let mask = mask(args, input)?;
     if args.explain {
         let problem = Problem::new(T::DTYPE, input.rows, input.n, 1);
         let adjusted =
-            !(args.prompt.is_empty() && args.history.is_empty() && args.logit_bias.is_empty());
+            !(args.prompt.is_empty() && args.history.is_empty() && args.logit_bias.is_empty())
+                || !mask.is_empty();
         let sampler = sampler(args).adjusted(adjusted);
         let plan = sampler.plan(runtime, &problem, &[params(args, seed, 0)])?;
         terminal::note(&plan.explain());
     }
     let start = Instant::now();
     let draw = |runtime: &Runtime| -> Result<Vec<Samples>, Error> {
-        (0..args.steps as u64).map(|step| draw_step(args, runtime, rows, seed, step)).collect()
+        (0..args.steps as u64)
+            .map(|step| draw_step(args, runtime, rows, &mask, seed, step))
+            .collect()
     };
     let steps = draw(runtime)?;
     terminal::note(&format!(
@@ -201,6 +220,7 @@ fn draw_step<T: Element>(
     args: &SampleArgs,
     runtime: &Runtime,
     rows: Rows<'_, T>,
+    allowed: &[u32],
     seed: u64,
     step: u64,
 ) -> Result<Samples, Error> {
@@ -213,8 +233,21 @@ fn draw_step<T: Element>(
     let bias: Vec<(u32, u32, f32)> = (0..rows.count() as u32)
         .flat_map(|row| args.logit_bias.iter().map(move |&(token, bias)| (row, token, bias)))
         .collect();
-    let adjustments = Adjustments { histories: &histories, bias: &bias, allowed: &[] };
+    let adjustments = Adjustments { histories: &histories, bias: &bias, allowed };
     Ok(sampler(args).sample_adjusted(runtime, rows, &params, &adjustments)?)
+}
+
+/// A bit for each token of each row that `--allow` names; nothing without it.
+fn mask(args: &SampleArgs, input: &Input) -> Result<Vec<u32>, Error> {
+    let words = input.n.div_ceil(32);
+    let mut row = vec![0u32; if args.allow.is_empty() { 0 } else { words }];
+    for &token in &args.allow {
+        if token as usize >= input.n {
+            return Err(Error::Token { flag: "--allow", token, n: input.n });
+        }
+        row[token as usize / 32] |= 1 << (token % 32);
+    }
+    Ok(row.repeat(input.rows))
 }
 
 fn params(args: &SampleArgs, seed: u64, position: u64) -> SamplingParams {
@@ -242,8 +275,8 @@ fn sampler(args: &SampleArgs) -> Sampler {
         .num_samples(args.num_samples)
         .replacement(!args.without_replacement);
     match args.logprobs {
-        Some(LogprobName::Raw) => sampler.logprobs(LogprobKind::Raw, 0),
-        Some(LogprobName::Processed) => sampler.logprobs(LogprobKind::Processed, 0),
+        Some(LogprobName::Raw) => sampler.logprobs(LogprobKind::Raw, args.top_logprobs),
+        Some(LogprobName::Processed) => sampler.logprobs(LogprobKind::Processed, args.top_logprobs),
         None => sampler,
     }
 }

@@ -23,6 +23,15 @@ struct Draw {
     logprob: Option<JsonValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rank: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    top: Vec<Best>,
+}
+
+/// One of a row's best tokens.
+#[derive(Serialize)]
+struct Best {
+    token: Option<u32>,
+    logprob: JsonValue,
 }
 
 /// How often a token of a row was drawn.
@@ -73,8 +82,23 @@ fn draw(position: u64, samples: &Samples, at: usize) -> (Draw, Option<f32>) {
         },
         logprob: logprob.map(JsonValue::new),
         rank: samples.logprobs.as_ref().map(|logprobs| logprobs.ranks[at]),
+        top: best(samples, row),
     };
     (draw, logprob)
+}
+
+/// The best tokens of a row, where they were asked for.
+fn best(samples: &Samples, row: usize) -> Vec<Best> {
+    let Some(logprobs) = &samples.logprobs else {
+        return vec![];
+    };
+    let range = row * logprobs.top..(row + 1) * logprobs.top;
+    let pairs = logprobs.top_tokens[range.clone()].iter().zip(&logprobs.top_logprobs[range]);
+    let best = pairs.map(|(&token, &logprob)| Best {
+        token: Some(token).filter(|&token| token != u32::MAX),
+        logprob: JsonValue::new(logprob),
+    });
+    best.collect()
 }
 
 fn cells(draw: &Draw, logprob: Option<f32>) -> [String; 7] {

@@ -146,14 +146,14 @@ impl<T: Element> PreparedSampler<T> {
     /// - `status`: room for `[rows]` words, 0 for `Ok`, 1 for `NanSeen`, 2 for `AllMasked`.
     ///
     /// # Errors
-    /// [`Error::Buffer`] where one of them is too short; [`Error::Driver`].
+    /// [`Error::Buffer`] where one of them is too short, or where the sampler was told of
+    /// logarithms, which go through [`PreparedSampler::enqueue_raw`]; [`Error::Driver`].
     ///
     /// # Safety
     /// - The buffers stay allocated, and nothing else touches the outputs or writes the inputs,
     ///   until the stream has passed this call.
     /// - `self` lives as long, and its next call is enqueued on the same stream or behind it.
     /// - The stream is live and of this GPU.
-    /// - The sampler was told of no logarithms: those go through [`PreparedSampler::enqueue_raw`].
     pub unsafe fn enqueue<'a>(
         &mut self,
         input: impl Into<DeviceSlice<'a, T>>,
@@ -194,7 +194,7 @@ impl<T: Element> PreparedSampler<T> {
     ///
     /// # Safety
     /// - The addresses are what [`RawSample`] says, each aligned for its type.
-    /// - The duties of [`PreparedSampler::enqueue`] but the last.
+    /// - The duties of [`PreparedSampler::enqueue`].
     pub unsafe fn enqueue_raw(
         &mut self,
         call: RawSample,

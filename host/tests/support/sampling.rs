@@ -277,6 +277,14 @@ pub fn other_parameters(runtime: &Runtime) {
         "top_k = 41: these calls were prepared for a top_k of at most 40; prepare others"
     );
     assert!(refused(0).starts_with("top_k = 0: these calls were prepared for rows with a top_k"));
+    let mut scoring = Sampler::new().logprobs(LogprobKind::Raw, 0);
+    scoring = scoring.num_samples(3);
+    let mut told = scoring.prepare::<f32>(runtime, rows, n, &[of(40, 1)]).expect("legal");
+    let mut three = DeviceBuffer::<u32>::zeroed(3 * rows).expect("device memory");
+    // SAFETY: refused, because there is no room for the logarithms.
+    let refused = unsafe { told.enqueue(&input, None, &mut three, &mut status, &stream) };
+    let text = refused.expect_err("no room").to_string();
+    assert_eq!(text, "the logarithms' buffer has room for 0 elements, and 6 are needed");
     // SAFETY: the address is never used: the call is refused for its length.
     let one = unsafe { DeviceSliceMut::<u32>::from_raw(256, 1) };
     // SAFETY: as above.
