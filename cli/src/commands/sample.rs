@@ -180,9 +180,8 @@ fn run_typed<T: Element>(
     let mask = mask(args, input)?;
     if args.explain {
         let problem = Problem::new(T::DTYPE, input.rows, input.n, 1);
-        let adjusted =
-            !(args.prompt.is_empty() && args.history.is_empty() && args.logit_bias.is_empty())
-                || !mask.is_empty();
+        let lists = [&args.prompt, &args.history, &args.allow];
+        let adjusted = lists.iter().any(|list| !list.is_empty()) || !args.logit_bias.is_empty();
         let sampler = sampler(args).adjusted(adjusted);
         let plan = sampler.plan(runtime, &problem, &[params(args, seed, 0)])?;
         terminal::note(&plan.explain());
