@@ -317,7 +317,8 @@ impl<'a> Planner<'a> {
         let lists = rows * self.pieces as usize;
         places.partial = workspace.add(when(reads_all, lists), size_of::<u64>());
         let processed = when(self.sampler.adjusted, rows * self.problem.n);
-        places.processed = workspace.add(processed, 16);
+        // In vectors of 16 bytes, for their alignment.
+        places.processed = workspace.add(processed.div_ceil(4), 16);
         self.workspace = workspace;
     }
 
@@ -568,3 +569,6 @@ fn symbol(dtype: Dtype, select: &Launch) -> String {
     };
     named(SAMPLE_DEPTHS.into_iter().find(usable).unwrap_or(1))
 }
+
+#[cfg(test)]
+mod tests;
