@@ -7,17 +7,17 @@
 //! | `full_max`, `full_mass` | raw logarithms | 2 |
 //! | `sample` | rows with a `top_k` of at most 1024, and greedy ones | 1 |
 //! | `full_max`, `full_mass` | the other rows | 2 |
-//! | `full_digit`, `full_cut` | those with a greater `top_k` | 4 |
-//! | `full_digit`, `full_cut` | those with a `top_p` | 4 |
+//! | `full_digit`, `full_cut` | those with a greater `top_k` | 4, of 16-bit elements 3 |
+//! | `full_digit`, `full_cut` | those with a `top_p` | the same |
 //! | `write_logprobs`, `count_ranks` | logarithms that `sample` cannot know | up to 3 |
 //!
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
 use std::fmt::Write as _;
 
-use kernels_gpu::params::{Dtype, RADIX_SHIFTS};
+use kernels_gpu::params::Dtype;
 use kernels_gpu::sampling::launch::{
     DIGIT_BYTES, FULL_BYTES, FullParams, MASS_WORDS, Phase, ProcessParams, SAMPLE_SCRATCH_BYTES,
-    STATE_WORDS, SampleParams, ScoreParams, ScoreSource,
+    STATE_WORDS, SampleParams, ScoreParams, ScoreSource, digit_shifts,
 };
 use kernels_gpu::sampling::params::RowParams;
 use kernels_gpu::variants::{KERNELS, SAMPLE_DEPTHS};
@@ -417,7 +417,7 @@ impl<'a> Planner<'a> {
     /// The launches that find where a prefix ends.
     fn find_end(&mut self, phase: Phase) -> Result<(), Error> {
         let mut decided = 0;
-        for shift in RADIX_SHIFTS {
+        for &shift in digit_shifts(self.source(false).dtype) {
             self.full("full_digit", phase, Some((shift, decided)))?;
             decided = 32 - shift;
         }
@@ -440,7 +440,7 @@ impl<'a> Planner<'a> {
             replacement: self.sampler.replacement.into(),
             shift,
             decided,
-            reserved: 0,
+            is_last: digit_shifts(source.dtype).last().is_some_and(|last| *last == shift).into(),
         };
         let buffer = Argument::Sampling;
         let Places { tickets, masses, partial, .. } = self.places;

@@ -41,7 +41,8 @@
 //!
 //! # Cost
 //! `full_digit` reads the row once, whatever it holds; `full_cut` where some equals are wanted and
-//! some are not. Three digits and the equals make three or four.
+//! some are not. Three digits (two of 16-bit elements) and the equals make three or four (two or
+//! three).
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.
@@ -204,12 +205,13 @@ pub unsafe fn full_digit<E: Element>(
             _ => pass.state.get(State::Wanted),
         };
         let found = digits.warp_find(own, wanted);
-        let key = key | found.digit << params.shift;
+        let is_last = params.is_last != 0;
+        let key = whole_key(key | found.digit << params.shift, params.shift, is_last);
         let wanted = wanted - found.above;
         if lane_id() == 0 {
             pass.state.set(State::Key, key as u64);
             pass.state.set(State::Wanted, wanted);
-            if params.shift == 0 {
+            if is_last {
                 pass.end(key, wanted, found.mass);
             }
         }
@@ -243,6 +245,14 @@ fn sum_digits<E: Element>(
     });
     // Separates the sums from their reads.
     sync_threads();
+}
+
+/// A key of which the last digit is known: what is below it is 0 in the keys of positive elements,
+/// and ones in those of negative.
+#[inline(always)]
+fn whole_key(key: u32, shift: u32, is_last: bool) -> u32 {
+    let is_negative = key >> 31 == 0;
+    if is_last && is_negative { key | ((1 << shift) - 1) } else { key }
 }
 
 /// A row's masses by digit.

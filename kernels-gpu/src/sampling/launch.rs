@@ -1,6 +1,6 @@
 //! What a launch passes to the sampling kernels by value, and how their shared memory is laid out.
 use super::params::FilterOrder;
-use crate::params::{RADIX_BINS, SelectParams};
+use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams};
 
 /// Scalars of the kernel `sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +65,8 @@ pub struct FullParams {
     pub shift: u32,
     /// Bits of the digits above it, which are decided. `full_digit` only.
     pub decided: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 where no digit follows, else 0. `full_digit` only.
+    pub is_last: u32,
 }
 
 const _: () = assert!(size_of::<FullParams>() == 48 && align_of::<FullParams>() == 8);
@@ -93,6 +93,16 @@ pub const STATE_WORDS: u32 = 6;
 /// Words of 32 bits in which a row's masses by digit lie, `[rows, MASS_WORDS]`: the lower halves,
 /// then the upper.
 pub const MASS_WORDS: u32 = 2 * RADIX_BINS;
+
+/// The lowest bit of each digit of the keys of a type, highest digit first. The keys of 16-bit
+/// elements, which stand in the upper half of a word, have two digits: what is below follows from
+/// the sign.
+pub const fn digit_shifts(dtype: Dtype) -> &'static [u32] {
+    match dtype {
+        Dtype::F32 => &RADIX_SHIFTS,
+        Dtype::F16 | Dtype::Bf16 => &[21, 16],
+    }
+}
 
 /// Shared memory of `full_digit`: a block's masses by digit.
 pub const DIGIT_BYTES: u32 = 4 * MASS_WORDS;

@@ -55,6 +55,8 @@ fn launches_of_whole_rows_are_as_many_as_documented() {
     assert_eq!(count(of(0, 0.9)), 6);
     assert_eq!(count(of(2000, 1.0)), 6);
     assert_eq!(count(of(2000, 0.9)), 10);
+    let half = Problem::new(Dtype::Bf16, 4, 128_256, 1);
+    assert_eq!(symbols(&plan(&Sampler::new(), &half, &[of(2000, 0.9)])).len(), 8);
     let both = plan(&Sampler::new(), &problem, &[of(50, 1.0), of(0, 1.0), of(0, 1.0), of(7, 0.5)]);
     let symbols = symbols(&both);
     assert!(symbols[0].starts_with("sample_f32_u"), "{symbols:?}");
