@@ -269,6 +269,19 @@ impl Plan {
     }
 }
 
+/// The launch of `select` for a valid problem with at least one row, by a backend with one launch,
+/// whatever else may do it too: what `sample` is made of.
+pub(crate) fn select_launch(
+    problem: &Problem,
+    backend: Backend,
+    device: &DeviceLimits,
+    knobs: &Knobs,
+    reasons: &mut Vec<String>,
+) -> Result<(Step, Workspace), Error> {
+    let GpuPlan { mut steps, workspace } = planner::plan(problem, backend, device, knobs, reasons)?;
+    Ok((steps.swap_remove(0), workspace))
+}
+
 /// The backend for a wish, and why.
 fn choose(
     problem: &Problem,

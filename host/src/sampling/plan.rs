@@ -26,7 +26,8 @@ use super::sampler::{LogprobKind, Sampler};
 use crate::error::{Error, Violation};
 use crate::knobs::{Knob, Knobs};
 use crate::plan::{
-    Argument, DeviceLimits, GpuPlan, Launch, Plan, SampleBuffer, Step, Work, Workspace, grid,
+    Argument, DeviceLimits, GpuPlan, Launch, SampleBuffer, Step, Work, Workspace, grid,
+    select_launch,
 };
 use crate::problem::Problem;
 use crate::settings::{Backend, Settings};
@@ -281,15 +282,11 @@ impl<'a> Planner<'a> {
             true => Backend::Streaming,
             false => Backend::Singlepass,
         };
-        let settings = Settings { backend: Some(backend), device: None, knobs: self.knobs.clone() };
+        self.reasons.push(format!("sample: as the selection of the best {k} by {backend}"));
         let shared_bytes_max = self.device.shared_bytes_max - SAMPLE_SCRATCH_BYTES;
         let device = DeviceLimits { shared_bytes_max, ..self.device.clone() };
-        let plan = Plan::new(&problem, Some(&device), &settings)?;
-        self.reasons.push(format!("sample: as the selection of the best {k} by {backend}"));
-        let Work::Gpu(GpuPlan { mut steps, workspace }) = plan.work else {
-            unreachable!("a selection of at least one row on a GPU has launches");
-        };
-        let step = steps.remove(0);
+        let (step, workspace) =
+            select_launch(&problem, backend, &device, self.knobs, &mut self.reasons)?;
         Ok(Selection { is_raw, num_samples, top, step, workspace })
     }
 
