@@ -15,7 +15,7 @@ const SETS_MAX: usize = 1024;
 /// Replays that are timed.
 const REPLAYS: usize = 15;
 /// Calls in a graph, at least.
-const CALLS_MIN: usize = 20;
+pub(crate) const CALLS_MIN: usize = 20;
 
 /// Device time of one call, in microseconds.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +31,8 @@ pub struct Measurement {
 /// Bell-shaped elements, on the host and on the device.
 #[derive(Debug)]
 pub struct Pool<T> {
-    host: Vec<T>,
-    device: DevicePtr,
+    pub(crate) host: Vec<T>,
+    pub(crate) device: DevicePtr,
 }
 
 impl<T: Element> Pool<T> {
@@ -87,7 +87,8 @@ pub fn measure<T: Element>(
     let calls = sets.max(CALLS_MIN);
     let bench = Bench { stream, values, indices };
     let exec = bench.capture(&mut prepared, pool, rows * n, sets, calls)?;
-    let times = bench.time(exec, calls)?;
+    // SAFETY: graph, stream, pool and outputs are live.
+    let times = unsafe { time(stream, exec, calls) }?;
     let last = (calls - 1) % sets * rows * n;
     let right = bench.is_right(topk, workload, &pool.host[last..last + rows * n])?;
     // SAFETY: the stream was waited for, nothing is in flight.
@@ -99,6 +100,55 @@ pub fn measure<T: Element>(
     // SAFETY: as above.
     unsafe { stream::stream_destroy(stream) }?;
     Ok(Measurement { median_us: times[times.len() / 2], least_us: times[0], right })
+}
+
+/// Microseconds a call of every replay, least first.
+///
+/// # Safety
+/// Graph and stream are live, and so is what the graph uses.
+pub(crate) unsafe fn time(
+    stream: Stream,
+    exec: GraphExec,
+    calls: usize,
+) -> Result<Vec<f64>, DriverError> {
+    let (start, end) = (stream::event_create()?, stream::event_create()?);
+    let mut times = vec![];
+    for replay in 0..REPLAYS + 3 {
+        // SAFETY: the caller's duty, unchanged; the events are live.
+        let us = unsafe { time_replay(stream, exec, start, end) }? * 1e3 / calls as f64;
+        // The first ones warm up.
+        if replay >= 3 {
+            times.push(us);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    // SAFETY: both were waited for.
+    unsafe { stream::event_destroy(start) }?;
+    // SAFETY: as above.
+    unsafe { stream::event_destroy(end) }?;
+    Ok(times)
+}
+
+/// Milliseconds of one replay.
+///
+/// # Safety
+/// As for [`time`]; the events are live.
+unsafe fn time_replay(
+    stream: Stream,
+    exec: GraphExec,
+    start: Event,
+    end: Event,
+) -> Result<f64, DriverError> {
+    // SAFETY: event and stream are live.
+    unsafe { stream::event_record(start, stream) }?;
+    // SAFETY: graph and stream are live, and so is what the graph uses.
+    unsafe { graph::graph_launch(exec, stream) }?;
+    // SAFETY: event and stream are live.
+    unsafe { stream::event_record(end, stream) }?;
+    // SAFETY: the event is live.
+    unsafe { stream::event_synchronize(end) }?;
+    // SAFETY: both were recorded, and the second was waited for.
+    Ok(unsafe { stream::event_elapsed(start, end) }?.into())
 }
 
 struct Bench {
@@ -135,39 +185,6 @@ impl Bench {
         // SAFETY: the executable graph does not need it any more.
         unsafe { graph::graph_destroy(captured) }?;
         Ok(exec)
-    }
-
-    /// Microseconds a call of every replay, least first.
-    fn time(&self, exec: GraphExec, calls: usize) -> Result<Vec<f64>, DriverError> {
-        let (start, end) = (stream::event_create()?, stream::event_create()?);
-        let mut times = vec![];
-        for replay in 0..REPLAYS + 3 {
-            let us = self.replay(exec, start, end)? * 1e3 / calls as f64;
-            // The first ones warm up.
-            if replay >= 3 {
-                times.push(us);
-            }
-        }
-        times.sort_by(f64::total_cmp);
-        // SAFETY: both were waited for.
-        unsafe { stream::event_destroy(start) }?;
-        // SAFETY: as above.
-        unsafe { stream::event_destroy(end) }?;
-        Ok(times)
-    }
-
-    /// Milliseconds of one replay.
-    fn replay(&self, exec: GraphExec, start: Event, end: Event) -> Result<f64, DriverError> {
-        // SAFETY: event and stream are live.
-        unsafe { stream::event_record(start, self.stream) }?;
-        // SAFETY: graph and stream are live, and so is what the graph uses.
-        unsafe { graph::graph_launch(exec, self.stream) }?;
-        // SAFETY: event and stream are live.
-        unsafe { stream::event_record(end, self.stream) }?;
-        // SAFETY: the event is live.
-        unsafe { stream::event_synchronize(end) }?;
-        // SAFETY: both were recorded, and the second was waited for.
-        Ok(unsafe { stream::event_elapsed(start, end) }?.into())
     }
 
     /// Whether the outputs are the answer for these rows; looks at up to eight of them.

@@ -5,7 +5,9 @@
 //! that rows come from memory. The answer of the last call is compared with the backend `cpu`
 //! before the time is believed.
 pub mod device;
+pub mod sampling;
 pub mod workload;
 
 pub use device::{Measurement, Pool, measure};
+pub use sampling::measure_sampling;
 pub use workload::Workload;

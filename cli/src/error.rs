@@ -62,6 +62,16 @@ pub enum Error {
         /// Rows of the input.
         rows: usize,
     },
+    /// A token that no row has.
+    #[error("{flag} has the token {token}, and a row has {n} tokens: name tokens below {n}")]
+    Token {
+        /// The flag.
+        flag: &'static str,
+        /// The token.
+        token: u32,
+        /// Tokens in a row.
+        n: usize,
+    },
     /// A flag and the file disagree on the shape.
     #[error("{flag} {given} does not agree with {input}, which has {actual}: leave {flag} out")]
     ShapeDiffers {

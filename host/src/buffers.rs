@@ -124,6 +124,7 @@ mod from_cust {
         bf16, u16;
         u32, u32;
         i64, i64;
+        u64, u64;
     }
 
     impl<'a> From<&'a cust::stream::Stream> for StreamRef<'a> {

@@ -12,6 +12,16 @@ pub enum Error {
     /// The problem itself is not one: every broken rule is listed.
     #[error("{}", join(.0))]
     Problem(Vec<Violation>),
+    /// A parameter of sampling has a value that it cannot have.
+    #[error("{name} = {value}: {legal}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        legal: &'static str,
+    },
     /// A setting has a value that it cannot have.
     #[error("{name}={value} ({}) is not legal: {legal}", origin.name())]
     Setting {

@@ -6,10 +6,10 @@ use cuda_loader::{DevicePtr, DriverError, Function, Stream};
 
 use crate::device::Gpu;
 use crate::error::Error;
-use crate::plan::{Argument, GpuPlan, Launch, Step};
+use crate::plan::{Argument, GpuPlan, Launch, SampleBuffer, Step};
 
 /// The most arguments that a kernel has.
-const ARGUMENTS_MAX: usize = 8;
+const ARGUMENTS_MAX: usize = 16;
 
 /// A step whose kernel was found and may have its shared memory.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub(crate) struct Buffers {
     pub indices: DevicePtr,
     /// The plan's workspace.
     pub workspace: DevicePtr,
+    /// The buffers of sampling, by [`SampleBuffer`]; all null for a selection.
+    pub sampling: [DevicePtr; SampleBuffer::COUNT],
 }
 
 impl PreparedLaunches {
@@ -88,6 +90,10 @@ impl PreparedStep {
                 Argument::Merge(params) => pointer(params),
                 Argument::Radix(params) => pointer(params),
                 Argument::Runs(params) => pointer(params),
+                Argument::Sample(params) => pointer(params),
+                Argument::Full(params) => pointer(params),
+                Argument::Score(params) => pointer(params),
+                Argument::Process(params) => pointer(params),
                 _ => pointer(&addresses[at]),
             };
         }
@@ -99,7 +105,7 @@ impl PreparedStep {
 }
 
 impl Buffers {
-    /// The address that an argument stands for; null for scalars.
+    /// The address that an argument stands for; null for scalars and for what is not there.
     fn address(&self, argument: &Argument) -> DevicePtr {
         match argument {
             Argument::Input => self.input,
@@ -107,6 +113,7 @@ impl Buffers {
             Argument::Values => self.values,
             Argument::Indices => self.indices,
             Argument::Workspace(offset) => self.workspace.byte_add(*offset),
+            Argument::Sampling(buffer) => self.sampling[*buffer as usize],
             _ => DevicePtr::NULL,
         }
     }

@@ -46,12 +46,25 @@
 //! # }
 //! ```
 //!
+//! Tokens from logits:
+//! ```
+//! use aikf_topk::{Rows, Runtime, SamplingParams, sample_logits};
+//!
+//! # fn main() -> Result<(), aikf_topk::Error> {
+//! let logits = vec![0.25f32; 4 * 1000];
+//! let params = SamplingParams { temperature: 0.8, top_k: 50, top_p: 0.95, ..Default::default() };
+//! let samples = sample_logits(&Runtime::new()?, Rows::new(&logits, 4, 1000)?, &[params])?;
+//! assert!(samples.tokens.iter().all(|&token| token < 50));
+//! # Ok(()) }
+//! ```
+//! [`Sampler`] has the rest: orders of filters, penalties, logarithms, prepared calls on a GPU.
+//!
 //! # The contract
 //!
 //! Exactly `k` elements a row, best first; NaN is greatest, `-0.0` equals `+0.0`, and among equals
 //! the lowest index wins. The answer is the same, bit for bit, on every backend, device, batch size
 //! and setting; only backend `torch` has its own way with equals. The whole of it:
-//! `docs/semantics.md`.
+//! `docs/semantics.md`, and for sampling `docs/sampling.md`.
 //!
 //! # Features
 //!
@@ -71,6 +84,7 @@
 //!        \-> plan (pure) -> problem, knobs, settings, kernels_gpu::{params, variants}
 //!        \-> cpu
 //!        \-> torch -> LibTorch (feature `torch`)
+//!        \-> sampling -> launch, plan; its CPU path
 //! ```
 mod buffers;
 mod cpu;
@@ -84,6 +98,7 @@ mod prepared;
 mod problem;
 mod rows;
 mod runtime;
+mod sampling;
 mod settings;
 mod topk;
 mod torch;
@@ -94,12 +109,19 @@ pub use device::{Gpu, gpu_count, kernel_provenance};
 pub use element::{Element, IndexType};
 pub use error::{Error, Violation};
 pub use kernels_gpu::params::{Dtype, Index, Order};
+pub use kernels_gpu::sampling::params::{FilterOrder, RowStatus};
 pub use knobs::{KNOBS, Knob, KnobSpec, Knobs, Legal, Origin};
-pub use plan::{Argument, DeviceLimits, GpuPlan, Launch, Plan, Step, Work, Workspace};
+pub use plan::{
+    Argument, DeviceLimits, GpuPlan, Launch, Plan, SampleBuffer, Step, Work, Workspace,
+};
 pub use prepared::{PreparedTopK, RawCall};
 pub use problem::{Problem, ROW_ELEMENTS_MAX};
 pub use rows::{Rows, Selection};
 pub use runtime::Runtime;
+pub use sampling::{
+    Adjustments, History, LogprobKind, Logprobs, PreparedSampler, RawBias, RawSample, SamplePlan,
+    Sampler, Samples, SamplingParams, sample_logits,
+};
 pub use settings::{
     BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, DeviceChoice, Settings, unknown_variables,
 };

@@ -9,7 +9,7 @@ use crate::device::{DeviceMemory, Gpu, OwnStream, clear};
 use crate::element::{Element, IndexType};
 use crate::error::Error;
 use crate::launch::{Buffers, PreparedLaunches};
-use crate::plan::{Plan, Work};
+use crate::plan::{Plan, SampleBuffer, Work};
 use crate::rows::Rows;
 use crate::torch::PreparedTorch;
 
@@ -181,6 +181,7 @@ impl<T: Element, I: IndexType> PreparedTopK<T, I> {
             values: DevicePtr(call.values),
             indices: DevicePtr(call.indices),
             workspace: self.workspace,
+            sampling: [DevicePtr::NULL; SampleBuffer::COUNT],
         };
         let stream = Stream(stream);
         match &self.ready {

@@ -62,6 +62,11 @@ impl<'a, T: Element> Rows<'a, T> {
 }
 
 impl<'a, T> Rows<'a, T> {
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.rows
+    }
+
     /// The elements of a row that are there.
     pub(crate) fn row(&self, number: usize) -> &'a [T] {
         let length = self.lengths.map_or(self.n, |lengths| lengths[number] as usize);

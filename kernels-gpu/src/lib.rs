@@ -8,13 +8,14 @@
 //! 3. `prim::queue`: the running top-k of a block, and `prim::survey`: how a row comes to it.
 //! 4. `select`, then `merge`: the kernels for k that fit into shared memory; `short` for short rows.
 //! 5. `radix`, then `runs`: the kernels for any k.
-//! 6. [`variants`]: the list of instances, one line a kernel symbol.
+//! 6. [`sampling`]: the arithmetic of drawing tokens; `sample` has its kernels.
+//! 7. [`variants`]: the list of instances, one line a kernel symbol.
 //!
 //! # Layers
 //!
 //! ```text
-//! variants -> select, short, merge, radix, runs -> prim -> cuda_std
-//!                                \-> order, params (also the host's)
+//! variants -> select, short, merge, radix, runs, sample -> prim -> cuda_std
+//!                                \-> sampling -> order, params (also the host's)
 //! ```
 //!
 //! A layer imports only to its right. Device code reaches memory and collectives through
@@ -37,6 +38,7 @@
 
 pub mod order;
 pub mod params;
+pub mod sampling;
 pub mod variants;
 
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
@@ -47,6 +49,8 @@ mod prim;
 mod radix;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod runs;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod sample;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod select;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]

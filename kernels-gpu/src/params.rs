@@ -370,10 +370,10 @@ impl QueueLayout {
     /// A warp appends up to [`WARP_ITEMS`] items at once and waits for a crop where they do not
     /// fit. A crop leaves `k` items, so with that much slack every crop lets some warp go on: the
     /// queue can neither overflow nor stand still, whatever the input. More slack means fewer
-    /// crops. The final sort moves `k` items to and fro, so there is room for `2 * k`.
+    /// crops. The final sort moves `k` items to and fro, so there is room for `2 * k`, and padding.
     pub const fn new(k: u32, slack: u32, survey_keys: u32) -> QueueLayout {
         let slack = if slack > WARP_ITEMS { slack } else { WARP_ITEMS };
-        let slack = if slack > k { slack } else { k };
+        let slack = if slack > k + 4 { slack } else { k + 4 };
         QueueLayout { capacity: (k + slack).next_multiple_of(2), k, survey_keys }
     }
 

@@ -64,17 +64,26 @@
 //! The two-stage shape is that of the Python/Triton system this product continues; the running
 //! threshold is GridSelect's (Zhang et al., SC'23); the last block to arrive merges as in the
 //! CUDA samples' threadFenceReduction.
-use cuda_std::atomic::atomic_fetch_inc_acq_rel_u32_device;
+use cuda_std::atomic::{
+    atomic_add_relaxed_u32_device, atomic_fetch_inc_acq_rel_u32_device,
+    atomic_load_acquire_u32_device, atomic_store_release_u32_device,
+};
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
 
-use crate::params::{Join, QueueLayout, SelectParams, survey_keys};
-use crate::prim::answer::{Answer, AnswerShape};
+use crate::order::{NAN_KEY, key_of};
+use crate::params::{Flip, Join, QueueLayout, SelectParams, survey_keys};
+use crate::prim::answer::{Answer, AnswerShape, Finish};
 use crate::prim::element::Element;
 use crate::prim::lists::{ListShape, Lists};
+use crate::prim::masking::Masking;
 use crate::prim::queue::Queue;
 use crate::prim::rows::{Row, row_length};
 use crate::prim::survey::{Survey, Wanted};
+use crate::sample::finish::{Outputs, Sampling};
+use crate::sample::rows::RowTable;
+use crate::sampling::launch::SampleParams;
+use crate::sampling::params::RowParams;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; with
@@ -95,73 +104,274 @@ pub unsafe fn select<E: Element, const U: usize, const LARGE: bool>(
     indices: *mut u32,
     params: SelectParams,
 ) {
-    let SelectParams { k, pieces, piece_vectors, flip, index, order, .. } = params;
-    // SAFETY: the launch contract; it spares the division's check.
-    unsafe { core::hint::assert_unchecked(pieces != 0) };
-    let (number, piece) = (block_idx_x() / pieces, block_idx_x() % pieces);
-    let start = x.wrapping_add(number as usize * params.row_stride as usize);
-    // SAFETY: the caller's contract on `lengths`.
-    let n = unsafe { row_length(lengths, number, params.n) };
-    // SAFETY: the caller's contract on `x`.
-    let row = unsafe { Row::<E>::new(start, n) };
-    let survey_keys = survey_keys(params.chunk_units, block_dim_x());
-    let layout = QueueLayout { capacity: params.capacity, k, survey_keys };
-    // SAFETY: the launch contract grants the shared memory; nothing else uses that part of it.
-    let keys = unsafe { SharedArray::new(layout.keys()) };
-    let new_queue = |k: u32, strays: u32| {
-        // SAFETY: the launch contract grants the shared memory; a queue is not used any more when
-        // the next one is made.
-        unsafe { Queue::new(layout, k, strays, |number| row.stray(number, flip)) }
-    };
-    let answer_shape = AnswerShape { k, flip, index, order };
+    let SelectParams { k, flip, index, order, capacity, .. } = params;
+    // SAFETY: the caller's contract on `x` and `lengths`.
+    let part = unsafe { Piece::<E>::new(x, lengths, params) };
+    let shape = AnswerShape { k, flip, index, order };
+    let buffers = Buffers { candidates, list_tops, tickets, nans: core::ptr::null_mut() };
+    let writing = Writing::<E, LARGE> { values, indices, number: part.number, shape, capacity };
+    // SAFETY: the caller's contract.
+    unsafe { reduce::<E, U, LARGE, _>(&part, &buffers, &writing) };
+}
+
+/// As [`select`], and draws tokens from the best k.
+///
+/// # Safety
+/// As for [`select`], but for values and indices, with `piece_k` equal to `k`; and
+/// - *in bounds*: what `table` and `outputs` name has their shapes; where a launch joins, `nans`
+///   points to zeros `[rows]`; the launch has the shared memory of `sample::finish`;
+/// - *no concurrent writer*: nothing writes the table, nothing else touches the outputs and `nans`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
+pub unsafe fn sample<E: Element, const U: usize, const LARGE: bool>(
+    x: *const E::Raw,
+    lengths: *const u32,
+    candidates: *mut u64,
+    list_tops: *mut u32,
+    tickets: *mut u32,
+    nans: *mut u32,
+    rows: *const RowParams,
+    seeds: *const u64,
+    positions: *const u64,
+    tokens: *mut u32,
+    status: *mut u32,
+    logprobs: *mut u32,
+    ranks: *mut u32,
+    top_tokens: *mut u32,
+    top_logprobs: *mut u32,
+    params: SampleParams,
+) {
+    // SAFETY: the caller's contract on `x` and `lengths`.
+    let part = unsafe { Piece::<E>::new(x, lengths, params.select) };
+    let table = RowTable { rows, seeds, positions };
+    let outputs = Outputs { tokens, status, logprobs, ranks, top_tokens, top_logprobs };
+    // SAFETY: the caller's contract on table, outputs and shared memory.
+    let sampling =
+        unsafe { Sampling::<LARGE>::new(table, outputs, part.number, part.row.len(), params) };
+    if !sampling.is_wanted() {
+        return;
+    }
+    let buffers = Buffers { candidates, list_tops, tickets, nans };
+    // SAFETY: the caller's contract.
+    unsafe { reduce::<E, U, LARGE, _>(&part, &buffers, &sampling) };
+}
+
+/// What blocks of a row pass to each other.
+struct Buffers {
+    candidates: *mut u64,
+    list_tops: *mut u32,
+    tickets: *mut u32,
+    /// How many blocks of a row saw a NaN; used by ends that mask them.
+    nans: *mut u32,
+}
+
+/// The end of `select`: the answer is written. Its addresses are made when they are needed, so that
+/// they take no registers while the row is read.
+struct Writing<E: Element, const LARGE: bool> {
+    values: *mut E::Raw,
+    indices: *mut u32,
+    number: u32,
+    shape: AnswerShape,
+    capacity: u32,
+}
+
+impl<E: Element, const LARGE: bool> Finish<E> for Writing<E, LARGE> {
+    const MASKS_NAN: bool = false;
+
+    #[inline(always)]
+    fn keep(&self) -> u32 {
+        if LARGE { self.shape.keep(self.capacity) } else { self.shape.keep_few() }
+    }
+
+    #[inline(always)]
+    fn finish(&self, row: &Row<E>, queue: &mut Queue, _has_nan: bool) {
+        // SAFETY: the contract of `select` on the outputs.
+        let answer =
+            unsafe { Answer::new(row, self.values, self.indices, self.number, self.shape) };
+        if LARGE {
+            answer.write(queue);
+        } else {
+            answer.write_few(queue);
+        }
+    }
+}
+
+/// The block's part of a row.
+struct Piece<E: Element> {
+    start: *const E::Raw,
+    row: Row<E>,
+    number: u32,
+    /// Number of the piece in its row.
+    piece: u32,
+    params: SelectParams,
+}
+
+impl<E: Element> Piece<E> {
+    /// # Safety
+    /// As for [`select`], of `x` and `lengths`.
+    #[inline(always)]
+    unsafe fn new(x: *const E::Raw, lengths: *const u32, params: SelectParams) -> Self {
+        // SAFETY: the launch contract; it spares the division's check.
+        unsafe { core::hint::assert_unchecked(params.pieces != 0) };
+        let (number, piece) = (block_idx_x() / params.pieces, block_idx_x() % params.pieces);
+        let start = x.wrapping_add(number as usize * params.row_stride as usize);
+        // SAFETY: the caller's contract on `lengths`.
+        let n = unsafe { row_length(lengths, number, params.n) };
+        // SAFETY: the caller's contract on `x`.
+        let row = unsafe { Row::<E>::new(start, n) };
+        Piece { start, row, number, piece, params }
+    }
+
+    /// The same elements, but that a NaN counts as `-inf`.
+    #[inline(always)]
+    fn masked(&self) -> Piece<Masking<E>> {
+        // SAFETY: the same row, read as another type of the same bits.
+        let row = unsafe { Row::<Masking<E>>::new(self.start, self.row.len()) };
+        let Piece { start, number, piece, params, .. } = *self;
+        Piece { start, row, number, piece, params }
+    }
+
+    /// Vectors of the row that are the piece's: the first, and the first behind them.
+    #[inline(always)]
+    fn range(&self) -> (u32, u32) {
+        let first = self.piece * self.params.piece_vectors;
+        (first, self.row.vector_count().min(first + self.params.piece_vectors))
+    }
+
+    /// What a survey of the piece is for.
+    #[inline(always)]
+    fn wanted(&self) -> Wanted {
+        let SelectParams { piece_k, tops, chunk_units, bounded, .. } = self.params;
+        Wanted { k: piece_k, tops, chunk_units, bounded: bounded != 0 }
+    }
+
+    #[inline(always)]
+    fn layout(&self) -> QueueLayout {
+        let SelectParams { k, capacity, chunk_units, .. } = self.params;
+        QueueLayout { capacity, k, survey_keys: survey_keys(chunk_units, block_dim_x()) }
+    }
+
+    /// A queue of the best `k`, with the piece's or the row's stray elements, or none.
+    ///
+    /// # Safety
+    /// - *in bounds*: the launch has the layout's shared memory;
+    /// - *no concurrent writer*: a queue made before is not used any more, behind a barrier.
+    #[inline(always)]
+    unsafe fn queue(&self, k: u32, with_strays: bool) -> Queue {
+        let strays = if with_strays { self.row.stray_count() } else { 0 };
+        let flip = self.params.flip;
+        // SAFETY: the caller's contract.
+        unsafe { Queue::new(self.layout(), k, strays, |number| self.row.stray(number, flip)) }
+    }
+
+    /// Surveys vectors `range.0..range.1` of the row into the queue, of which at most `keep` items
+    /// are left. For all threads of the block together.
+    ///
+    /// # Safety
+    /// - *in bounds*: the launch has the layout's shared memory;
+    /// - *no concurrent writer*: no other survey is under way.
+    #[inline(always)]
+    unsafe fn survey<const U: usize, const LARGE: bool>(
+        &self,
+        range: (u32, u32),
+        wanted: Wanted,
+        queue: &mut Queue,
+        keep: u32,
+    ) {
+        // SAFETY: the caller's contract; nothing else uses that part of the memory.
+        let keys = unsafe { SharedArray::new(self.layout().keys()) };
+        let flip = self.params.flip;
+        Survey::<E, U, LARGE>::new(&self.row, range, flip, keys, wanted).run(queue, keep);
+    }
+}
+
+/// The kernel, up to what becomes of the row's best.
+///
+/// # Safety
+/// As for [`select`], of the buffers and the launch.
+#[inline(always)]
+unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
+    part: &Piece<E>,
+    buffers: &Buffers,
+    finish: &F,
+) {
+    let SelectParams { k, pieces, piece_k, slots, tops, join, .. } = part.params;
     let is_whole = pieces == 1;
-    let first = piece * piece_vectors;
-    let mut range = (first, row.vector_count().min(first + piece_vectors));
-    let (chunk_units, bounded) = (params.chunk_units, params.bounded != 0);
-    let mut wanted = Wanted { k: params.piece_k, tops: params.tops, chunk_units, bounded };
-    let mut queue = new_queue(wanted.k, if piece == 0 { row.stray_count() } else { 0 });
-    let keep_whole =
-        if LARGE { answer_shape.keep(params.capacity) } else { answer_shape.keep_few() };
-    let mut keep = if is_whole { keep_whole } else { params.slots };
-    let mut turns_back = false;
+    let gives_all = !LARGE || F::MASKS_NAN || piece_k == k;
+    let (mut range, mut wanted) = (part.range(), part.wanted());
+    let mut keep = if is_whole { finish.keep() } else { slots };
+    let (mut turns_back, mut has_nan) = (false, false);
+    // SAFETY: the launch contract grants the shared memory.
+    let mut queue = unsafe { part.queue(wanted.k, part.piece == 0) };
     loop {
-        Survey::<E, U, LARGE>::new(&row, range, flip, keys, wanted).run(&mut queue, keep);
+        // SAFETY: as above.
+        unsafe { part.survey::<U, LARGE>(range, wanted, &mut queue, keep) };
+        if F::MASKS_NAN {
+            has_nan = holds_nan(&queue);
+            if has_nan {
+                let masked = part.masked();
+                // SAFETY: as above; the first queue is not used any more.
+                queue = unsafe { masked.queue(wanted.k, part.piece == 0) };
+                // SAFETY: as above.
+                unsafe { masked.survey::<1, LARGE>(range, wanted, &mut queue, keep) };
+            }
+        }
         if is_whole || LARGE && turns_back {
             break;
         }
-        let shape = ListShape { pieces, slots: params.slots, tops: params.tops };
+        let Buffers { candidates, list_tops, tickets, nans } = *buffers;
+        let shape = ListShape { pieces, slots, tops };
         // SAFETY: the caller's contract on `candidates` and `list_tops`.
-        let lists = unsafe { Lists::new(candidates, list_tops, number, shape) };
-        lists.publish(&queue, piece);
+        let lists = unsafe { Lists::new(candidates, list_tops, part.number, shape) };
+        lists.publish(&queue, part.piece);
+        let nans = nans.wrapping_add(part.number as usize);
+        if F::MASKS_NAN && has_nan && thread_idx_x() == 0 {
+            // SAFETY: the caller's contract on `nans`; the ticket below releases it.
+            unsafe { atomic_add_relaxed_u32_device(nans, 1) };
+        }
         // SAFETY: the caller's contract on `tickets`.
-        let is_last = params.join == Join::LastBlock
-            && unsafe { is_last_block(tickets.wrapping_add(number as usize), pieces) };
+        let is_last = join == Join::LastBlock
+            && unsafe { is_last_block(tickets.wrapping_add(part.number as usize), pieces) };
         if !is_last {
             return;
         }
-        queue = new_queue(k, 0);
+        if F::MASKS_NAN && thread_idx_x() == 0 {
+            // SAFETY: the caller's contract on `nans`.
+            has_nan = unsafe { atomic_load_acquire_u32_device(nans) } > 0;
+            // SAFETY: as above; the row's other blocks are done with it.
+            unsafe { atomic_store_release_u32_device(nans, 0) };
+        }
+        // SAFETY: as above; the piece's own queue is not used any more.
+        queue = unsafe { part.queue(k, false) };
         let batches = lists.batches();
         lists.raise_bound(&mut queue, k);
-        let gives_all = !LARGE || params.piece_k == k;
         // Whether the lists suffice shows in the bound of a crop.
-        queue.absorb(batches, if gives_all { keep_whole } else { k });
+        queue.absorb(batches, if gives_all { finish.keep() } else { k });
         if gives_all || lists.suffice(&queue) {
             break;
         }
         // Some piece had more of the best than it gave: now the whole row, by this block alone.
         // Separates the last use of the old queue from the new one's start.
         sync_threads();
-        (turns_back, range, keep) = (true, (0, row.vector_count()), keep_whole);
-        wanted = Wanted { k, tops: 0, chunk_units, bounded };
-        queue = new_queue(k, row.stray_count());
+        (turns_back, range, keep) = (true, (0, part.row.vector_count()), finish.keep());
+        wanted = Wanted { k, tops: 0, ..wanted };
+        // SAFETY: as above.
+        queue = unsafe { part.queue(k, true) };
     }
-    // SAFETY: the caller's contract on the outputs.
-    let answer = unsafe { Answer::new(&row, values, indices, number, answer_shape) };
-    if LARGE {
-        answer.write(&mut queue);
-    } else {
-        answer.write_few(&queue);
+    finish.finish(&part.row, &mut queue, has_nan);
+}
+
+/// Whether the queue holds a NaN, in every thread: where the row's part has one, it is among the
+/// best. For all threads of the block together.
+#[inline(always)]
+fn holds_nan(queue: &Queue) -> bool {
+    let (count, mut at, mut found) = (queue.count(), thread_idx_x(), false);
+    while at < count {
+        found |= key_of(queue.items.get(at), Flip::LARGEST) == NAN_KEY;
+        at += block_dim_x();
     }
+    // Separates the items' reads from what is done with the queue next.
+    sync_threads_or(found)
 }
 
 /// Takes a ticket for the block; whether it was the last of `pieces`. In every thread. For all

@@ -2,13 +2,19 @@
 use cuda_std::kernels;
 
 use crate::params::{MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
+use crate::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
+use crate::sampling::params::RowParams;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 use crate::{
     merge::merge,
     prim::element::{Bf16, F16, F32},
     radix::{radix_count, radix_emit, radix_rank},
     runs::{merge_run, sort_run, write_items},
-    select::select,
+    sample::digits::{full_cut, full_digit},
+    sample::full::{full_mass, full_max},
+    sample::process::process,
+    sample::score::{count_ranks, write_logprobs},
+    select::{sample, select},
     short::short,
 };
 
@@ -65,4 +71,32 @@ kernels! {
     short_bf16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 4>;
     sort_runs[threads 512, blocks 2](items: *mut u64, params: RunParams) = sort_run;
     merge_runs[threads 512, blocks 2](from: *mut u64, to: *mut u64, params: RunParams) = merge_run;
+    sample_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F32, 4, false>;
+    sample_large_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F32, 4, true>;
+    sample_f32_u8[threads 512, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F32, 8, false>;
+    full_max_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, status: *mut u32, params: FullParams) = full_max::<F32>;
+    full_mass_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, params: FullParams) = full_mass::<F32>;
+    full_digit_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, masses: *mut u32, state: *mut u64, tickets: *mut u32, params: FullParams) = full_digit::<F32>;
+    full_cut_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, params: FullParams) = full_cut::<F32>;
+    write_logprobs_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, state: *mut u64, list: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: ScoreParams) = write_logprobs::<F32>;
+    count_ranks_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, list: *mut u32, ranks: *mut u32, params: ScoreParams) = count_ranks::<F32>;
+    process_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, rows: *const RowParams, histories: *const u32, bias_starts: *const u32, bias_tokens: *const u32, bias_values: *const u32, allowed: *const u32, output: *mut u32, params: ProcessParams) = process::<F32>;
+    sample_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F16, 4, false>;
+    sample_large_f16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F16, 4, true>;
+    full_max_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, status: *mut u32, params: FullParams) = full_max::<F16>;
+    full_mass_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, params: FullParams) = full_mass::<F16>;
+    full_digit_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, masses: *mut u32, state: *mut u64, tickets: *mut u32, params: FullParams) = full_digit::<F16>;
+    full_cut_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, params: FullParams) = full_cut::<F16>;
+    write_logprobs_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, state: *mut u64, list: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: ScoreParams) = write_logprobs::<F16>;
+    count_ranks_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, list: *mut u32, ranks: *mut u32, params: ScoreParams) = count_ranks::<F16>;
+    process_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, histories: *const u32, bias_starts: *const u32, bias_tokens: *const u32, bias_values: *const u32, allowed: *const u32, output: *mut u32, params: ProcessParams) = process::<F16>;
+    sample_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<Bf16, 4, false>;
+    sample_large_bf16_u4[threads 512, blocks 2](x: *const u16, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<Bf16, 4, true>;
+    full_max_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, status: *mut u32, params: FullParams) = full_max::<Bf16>;
+    full_mass_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, partial: *mut u64, state: *mut u64, tickets: *mut u32, tokens: *mut u32, params: FullParams) = full_mass::<Bf16>;
+    full_digit_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, masses: *mut u32, state: *mut u64, tickets: *mut u32, params: FullParams) = full_digit::<Bf16>;
+    full_cut_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, partial: *mut u64, state: *mut u64, tickets: *mut u32, params: FullParams) = full_cut::<Bf16>;
+    write_logprobs_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, state: *mut u64, list: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: ScoreParams) = write_logprobs::<Bf16>;
+    count_ranks_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, list: *mut u32, ranks: *mut u32, params: ScoreParams) = count_ranks::<Bf16>;
+    process_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, rows: *const RowParams, histories: *const u32, bias_starts: *const u32, bias_tokens: *const u32, bias_values: *const u32, allowed: *const u32, output: *mut u32, params: ProcessParams) = process::<Bf16>;
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 mod compare;
+mod sample;
 mod select;
 
 use clap::Subcommand;
@@ -20,6 +21,8 @@ pub enum Outcome {
 pub enum Command {
     /// Select the best k of every row of a file, or of random rows
     Select(select::SelectArgs),
+    /// Draw tokens from rows of logits
+    Sample(sample::SampleArgs),
     /// Time every backend that can run here, and check its answers
     Compare(compare::CompareArgs),
 }
@@ -29,6 +32,7 @@ impl Command {
     pub fn run(&self) -> Result<Outcome, Error> {
         match self {
             Command::Select(args) => select::run(args),
+            Command::Sample(args) => sample::run(args),
             Command::Compare(args) => compare::run(args),
         }
     }

@@ -1,5 +1,6 @@
 //! How answers are printed: tables for people, JSON lines and CSV for programs. All of it goes
 //! through one buffer, because a line a system call is slow for a million lines.
+pub mod draws;
 pub mod measurements;
 pub mod selection;
 

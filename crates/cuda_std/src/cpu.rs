@@ -165,6 +165,11 @@ pub unsafe fn global_fetch_add_acq_rel(place: *mut u32, value: u32) -> u32 {
     unsafe { global::update(place, |old: u32| old.wrapping_add(value)) }
 }
 #[track_caller]
+pub unsafe fn global_fetch_add_relaxed(place: *mut u32, value: u32) -> u32 {
+    // SAFETY: the caller vouches for the place.
+    unsafe { global::update(place, |old: u32| old.wrapping_add(value)) }
+}
+#[track_caller]
 pub unsafe fn global_fetch_inc_acq_rel(place: *mut u32, last: u32) -> u32 {
     // SAFETY: the caller vouches for the place.
     unsafe { global::update(place, |old: u32| if old >= last { 0 } else { old + 1 }) }

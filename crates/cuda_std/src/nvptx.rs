@@ -307,6 +307,17 @@ pub unsafe fn global_fetch_add_acq_rel(place: *mut u32, value: u32) -> u32 {
 }
 
 #[inline(always)]
+pub unsafe fn global_fetch_add_relaxed(place: *mut u32, value: u32) -> u32 {
+    let old;
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        asm!("atom.relaxed.gpu.global.add.u32 {0}, [{1}], {2};", out(reg32) old, in(reg64) place,
+             in(reg32) value, options(nostack, preserves_flags));
+    }
+    old
+}
+
+#[inline(always)]
 pub unsafe fn global_fetch_inc_acq_rel(place: *mut u32, last: u32) -> u32 {
     let old;
     // SAFETY: the caller vouches for the place.

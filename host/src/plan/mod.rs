@@ -2,6 +2,7 @@
 use std::fmt::{self, Write as _};
 
 use kernels_gpu::params::{Index, MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
+use kernels_gpu::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
 
 use crate::error::Error;
 use crate::knobs::Knobs;
@@ -62,6 +63,56 @@ pub enum Argument {
     Radix(RadixParams),
     /// Scalars of the kernels that order runs.
     Runs(RunParams),
+    /// A buffer of sampling.
+    Sampling(SampleBuffer),
+    /// No buffer.
+    Null,
+    /// Scalars of `sample`.
+    Sample(SampleParams),
+    /// Scalars of the kernels that read whole rows.
+    Full(FullParams),
+    /// Scalars of the kernels of logarithms and ranks.
+    Score(ScoreParams),
+    /// Scalars of `process`.
+    Process(ProcessParams),
+}
+
+/// A buffer that a call of sampling knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleBuffer {
+    /// The rows' parameters.
+    Rows,
+    /// The rows' seeds, or null.
+    Seeds,
+    /// The rows' positions, or null.
+    Positions,
+    /// The drawn tokens.
+    Tokens,
+    /// The rows' status.
+    Status,
+    /// Logarithms of the drawn tokens' probabilities.
+    Logprobs,
+    /// The drawn tokens' ranks.
+    Ranks,
+    /// The best tokens.
+    TopTokens,
+    /// Logarithms of the best tokens' probabilities.
+    TopLogprobs,
+    /// A word of history a token, or null.
+    Histories,
+    /// Where each row's biases start, or null.
+    BiasStarts,
+    /// The tokens of the biases.
+    BiasTokens,
+    /// The biases.
+    BiasValues,
+    /// The bits of allowed tokens, or null.
+    Allowed,
+}
+
+impl SampleBuffer {
+    /// How many there are.
+    pub(crate) const COUNT: usize = SampleBuffer::Allowed as usize + 1;
 }
 
 /// A launch with its arguments, in order.
@@ -93,14 +144,14 @@ pub struct Workspace {
 
 impl Workspace {
     /// Adds room for `count` elements of `size` bytes; its offset.
-    fn add(&mut self, count: usize, size: usize) -> usize {
+    pub(crate) fn add(&mut self, count: usize, size: usize) -> usize {
         let offset = self.bytes.next_multiple_of(size);
         self.bytes = offset + count * size;
         offset
     }
 
     /// As [`Workspace::add`], for elements that are zero between calls; before any others.
-    fn add_zeroed(&mut self, count: usize, size: usize) -> usize {
+    pub(crate) fn add_zeroed(&mut self, count: usize, size: usize) -> usize {
         let offset = self.add(count, size);
         self.zeroed_bytes = self.bytes;
         offset
@@ -224,6 +275,20 @@ impl Plan {
     }
 }
 
+/// The launch of `sample` for a valid problem with at least one row, with the arguments that
+/// `select` would have.
+pub(crate) fn sample_launch(
+    problem: &Problem,
+    backend: Backend,
+    device: &DeviceLimits,
+    knobs: &Knobs,
+    reasons: &mut Vec<String>,
+) -> Result<(Step, Workspace), Error> {
+    let plan = planner::plan_sample(problem, backend, device, knobs, reasons)?;
+    let GpuPlan { mut steps, workspace } = plan;
+    Ok((steps.swap_remove(0), workspace))
+}
+
 /// The backend for a wish, and why.
 fn choose(
     problem: &Problem,
@@ -243,7 +308,7 @@ fn choose(
 }
 
 /// A grid of so many blocks, if the GPU takes as many.
-fn grid(blocks: u64, backend: Backend, device: &DeviceLimits) -> Result<u32, Error> {
+pub(crate) fn grid(blocks: u64, backend: Backend, device: &DeviceLimits) -> Result<u32, Error> {
     let fitting = u32::try_from(blocks).ok().filter(|&blocks| blocks <= i32::MAX as u32);
     fitting.ok_or_else(|| Error::Unsupported {
         backend: backend.name(),

@@ -58,7 +58,18 @@ pub(super) fn plan(
     knobs: &Knobs,
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
-    Planner { problem, backend, device, knobs, reasons }.plan()
+    Planner { problem, backend, device, knobs, reasons, is_sample: false }.plan()
+}
+
+/// Plans a selection that ends in drawing tokens: as [`plan`], with a launch of `sample`.
+pub(super) fn plan_sample(
+    problem: &Problem,
+    backend: Backend,
+    device: &DeviceLimits,
+    knobs: &Knobs,
+    reasons: &mut Vec<String>,
+) -> Result<GpuPlan, Error> {
+    Planner { problem, backend, device, knobs, reasons, is_sample: true }.plan()
 }
 
 struct Planner<'a> {
@@ -67,6 +78,8 @@ struct Planner<'a> {
     device: &'a DeviceLimits,
     knobs: &'a Knobs,
     reasons: &'a mut Vec<String>,
+    /// Whether the kernel is `sample`, which cannot turn to the whole row: NaNs may be masked.
+    is_sample: bool,
 }
 
 impl Planner<'_> {
@@ -190,10 +203,12 @@ impl Planner<'_> {
         } else {
             vectors.div_ceil(WARP).next_power_of_two().min(16)
         };
-        match self.backend {
+        let warps = match self.backend {
             Backend::Streaming => self.value(Knob::StreamingWarps, preset),
             _ => self.value(Knob::Stage1Warps, preset),
-        }
+        };
+        // `sample` is built for no more.
+        if self.is_sample { warps.min(16) } else { warps }
     }
 
     /// Blocks a row: enough to fill the device, few enough to keep the merge short.
@@ -230,7 +245,8 @@ impl Planner<'_> {
     /// pieces give all.
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
-        if self.backend == Backend::Stream || pieces == 1 { k } else { piece_k(k, pieces) }
+        let gives_all = self.backend == Backend::Stream || self.is_sample || pieces == 1;
+        if gives_all { k } else { piece_k(k, pieces) }
     }
 
     /// Vectors that a lane keeps in flight, fewer for a large `k`, for which smaller parts of a row
@@ -251,12 +267,13 @@ impl Planner<'_> {
             Backend::Streaming => self.value(Knob::StreamingBlockN, WARP * preset) / WARP,
             _ => self.value(Knob::Stage1Stages, preset),
         };
-        let usable = |depth: &u32| {
+        let is_built = |depth: &u32| {
             let symbol = self.symbol(*depth);
             let kernel = KERNELS.iter().find(|kernel| kernel.name == symbol);
-            *depth <= wished && kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
+            kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
         };
-        let depth = SELECT_DEPTHS.into_iter().find(usable).unwrap_or(1);
+        let built = SELECT_DEPTHS.into_iter().filter(is_built);
+        let depth = built.clone().find(|&depth| depth <= wished).or(built.last()).unwrap_or(1);
         if depth != wished {
             self.reasons.push(format!(
                 "loads in flight: {depth} a lane; {wished} with {warps} warps is not built"
@@ -270,7 +287,8 @@ impl Planner<'_> {
     fn takes_all(&self) -> bool {
         let Problem { n, k, .. } = *self.problem;
         let fits = self.whole_queue().bytes() <= self.device.shared_bytes_max;
-        self.backend != Backend::Stream && n <= ALL_MAX && k > ALL_K_MIN && 10 * k >= n && fits
+        let may = self.backend != Backend::Stream && !self.is_sample;
+        may && n <= ALL_MAX && k > ALL_K_MIN && 10 * k >= n && fits
     }
 
     /// A queue with room for a whole row and its order.
@@ -279,11 +297,12 @@ impl Planner<'_> {
         QueueLayout::new(k as u32, n as u32 + BIN_MAX, survey_keys(1, 1024))
     }
 
-    /// The instance of `select` for this `k`.
+    /// The instance of `select` or `sample` for this `k`.
     fn symbol(&self, depth: u32) -> String {
         let is_large = self.problem.k as u32 > SMALL_K_MAX || self.takes_all();
         let large = if is_large { "large_" } else { "" };
-        format!("select_{large}{}_u{depth}", self.problem.dtype.name())
+        let kernel = if self.is_sample { "sample" } else { "select" };
+        format!("{kernel}_{large}{}_u{depth}", self.problem.dtype.name())
     }
 
     /// Stage 2 of `stream`.

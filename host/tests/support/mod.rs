@@ -6,6 +6,7 @@ pub mod corners;
 pub mod graph;
 pub mod on_gpu;
 pub mod options;
+pub mod sampling;
 
 use aikf_topk::{Backend, Dtype, Element, Problem, RawCall, Rows, Runtime, Selection, TopK};
 use cust::memory::{CopyDestination, DeviceBuffer};

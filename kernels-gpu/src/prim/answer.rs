@@ -3,12 +3,25 @@ use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 
 use super::bins::block_order;
-use super::element::{Element, value_of_key};
+use super::element::{Element, place_on_line};
 use super::queue::Queue;
 use super::rows::Row;
 use super::sort::block_rank;
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
 use crate::params::{BIN_MAX, Flip, Index, Order, RANKED_MAX};
+
+/// What becomes of a row's best items, once they are in one block's queue.
+pub trait Finish<E: Element> {
+    /// Whether a NaN counts as `-inf`, and is told of.
+    const MASKS_NAN: bool;
+
+    /// How many items may be left in the queue.
+    fn keep(&self) -> u32;
+
+    /// Takes the queue's items, the best k among them. `has_nan` is right in thread 0. For all
+    /// threads of the block together.
+    fn finish(&self, row: &Row<E>, queue: &mut Queue, has_nan: bool);
+}
 
 /// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`
 /// or `i64`.
@@ -124,13 +137,11 @@ impl<'a, E: Element> Answer<'a, E> {
     /// A turned item's place on the line from the worst to the best: its value, or its index.
     #[inline(always)]
     fn line(&self, item: u64) -> f32 {
-        const END: f32 = f32::MAX / 4.0;
         if self.shape.order == Order::Index {
             return (item >> 32) as u32 as f32;
         }
         let flip = self.shape.flip;
-        let value = value_of_key::<E>(key_of(item, flip));
-        let value = if value.is_nan() { END } else { value.max(-END).min(END) };
+        let value = place_on_line::<E>(key_of(item, flip));
         if flip == Flip::LARGEST { value } else { -value }
     }
 

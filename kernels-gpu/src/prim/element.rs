@@ -66,6 +66,15 @@ pub fn value_of_key<E: Element>(key: u32) -> f32 {
     E::value(bits_of_key(key))
 }
 
+/// Where a key stands on the line from the least to the greatest value: a finite number that no
+/// greater key has less of.
+#[inline(always)]
+pub fn place_on_line<E: Element>(key: u32) -> f32 {
+    const END: f32 = f32::MAX / 4.0;
+    let value = value_of_key::<E>(key);
+    if value.is_nan() { END } else { value.max(-END).min(END) }
+}
+
 /// `f32` elements.
 #[derive(Clone, Copy)]
 pub struct F32;

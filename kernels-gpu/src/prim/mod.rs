@@ -4,6 +4,8 @@ pub mod answer;
 pub mod bins;
 pub mod element;
 pub mod lists;
+pub mod masking;
+pub mod mass;
 pub mod queue;
 pub mod rows;
 pub mod scan;

@@ -79,6 +79,12 @@ impl<E: Element> Row<E> {
         if number < self.head { number } else { number + inner }
     }
 
+    /// Elements of the row.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.n
+    }
+
     /// Elements before the first vector.
     #[inline(always)]
     pub fn head(&self) -> u32 {

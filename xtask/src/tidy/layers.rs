@@ -34,6 +34,9 @@ const ENVIRONMENT_FILES: &[(&str, &str)] = &[
     ("kernels-gpu/src", ""),
 ];
 
+/// What the table of instances names beside kernels.
+const BELOW_KERNELS: &[&str] = &["prim", "params", "order", "sampling"];
+
 /// What a kernel's file tells, in this order.
 const HEADINGS: &[&str] = &[
     "# Idea",
@@ -104,6 +107,8 @@ pub fn imports(tree: &Tree, faults: &mut Faults) {
             let above = is_in(&["variants".to_string()])
                 || kernels.iter().any(|kernel| is_in(kernel) && !own.starts_with(kernel))
                 || testkit && is_in(&["prim".to_string()])
+                || own[0] == "sampling"
+                    && !["sampling", "order", "params"].iter().any(|part| path[0] == *part)
                 || own == ["params"] && !is_in(&own)
                 || own == ["order"] && !is_in(&own) && !is_in(&["params".to_string()]);
             if above {
@@ -143,7 +148,7 @@ fn kernel_modules(tree: &Tree) -> BTreeSet<Vec<String>> {
     };
     let named = crate_paths(variants, &["variants".to_string()]);
     let module = named.into_iter().filter_map(|(_, path)| {
-        let below = ["prim", "params", "order"].contains(&path[0].as_str());
+        let below = BELOW_KERNELS.contains(&path[0].as_str());
         let lengths = (1..=path.len()).rev();
         let mut modules = lengths.map(|length| path[..length].to_vec());
         modules.find(|module| !below && module_file(tree, module).is_some())
@@ -288,6 +293,9 @@ mod tests {
         assert_eq!(upwards("kernels-gpu/src/params.rs", "use crate::order;"), ["imports:12"]);
         assert_eq!(upwards("kernels-gpu/src/order.rs", "use crate::prim;"), ["imports:12"]);
         assert!(upwards("kernels-gpu/src/order.rs", "use crate::params::A;").is_empty());
+        let sampling = "kernels-gpu/src/sampling/math.rs";
+        assert_eq!(upwards(sampling, "use crate::prim::scan;"), ["imports:12"]);
+        assert!(upwards(sampling, "use crate::{order::key, sampling::params};").is_empty());
         assert_eq!(upwards("kernels-gpu/src/testkit/a.rs", "use crate::prim;"), ["imports:12"]);
         assert!(upwards("kernels-gpu/src/lib.rs", "use crate::one;").is_empty());
     }

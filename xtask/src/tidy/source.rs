@@ -65,6 +65,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
         if kind.is_dir() && !hidden && !SKIPPED_FOLDERS.contains(&&*name) {
             collect(&entry.path(), &format!("{path}/"), files);
         } else if kind.is_file()
+            && name != ".git" // a worktree's pointer to its repository, which is the machine's
             && let Ok(text) = fs::read_to_string(entry.path())
         {
             files.push(File::new(&path, &text));

@@ -29,6 +29,17 @@ pub unsafe fn atomic_fetch_inc_acq_rel_u32_device(place: *mut u32, last: u32) ->
     unsafe { backend::global_fetch_inc_acq_rel(place, last) }
 }
 
+/// Adds, and returns what was there; orders nothing.
+///
+/// # Safety
+/// As for [`atomic_fetch_add_acq_rel_u32_device`].
+#[inline(always)]
+#[track_caller]
+pub unsafe fn atomic_fetch_add_relaxed_u32_device(place: *mut u32, value: u32) -> u32 {
+    // SAFETY: the caller's duty, unchanged.
+    unsafe { backend::global_fetch_add_relaxed(place, value) }
+}
+
 /// Adds; orders nothing.
 ///
 /// # Safety

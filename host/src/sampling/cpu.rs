@@ -1,0 +1,269 @@
+//! Sampling on the host's cores: the contract, written as plainly as it can be. A row is a task.
+//!
+//! # Idea
+//!
+//! ```text
+//! adjust the logits; find the greatest
+//! lay the tokens out in the order in which they are walked: best first, or by index
+//! weigh them, and set to 0 what the filters turn away
+//! for each sample: walk until the weights exceed the drawn share of their sum
+//! ```
+use kernels_gpu::order::{composite, index_of};
+use kernels_gpu::params::Flip;
+use kernels_gpu::sampling::adjust::adjusted;
+use kernels_gpu::sampling::filter::{RowFilter, masking_key};
+use kernels_gpu::sampling::math::multiply_high;
+use kernels_gpu::sampling::params::{FilterOrder, RowParams, RowStatus};
+use kernels_gpu::sampling::philox::draw_word;
+use rayon::prelude::*;
+
+use super::adjustments::Adjustments;
+use super::outcome::{Logprobs, Samples};
+use super::sampler::{LogprobKind, Sampler};
+use crate::element::Element;
+use crate::rows::Rows;
+
+/// What a row gives.
+struct RowOutcome {
+    status: RowStatus,
+    tokens: Vec<u32>,
+    chosen: Vec<f32>,
+    ranks: Vec<u32>,
+    top: Vec<(u32, f32)>,
+}
+
+/// Samples rows that were validated.
+pub(super) fn sample<T: Element>(
+    sampler: &Sampler,
+    rows: &Rows<'_, T>,
+    params: &[RowParams],
+    adjustments: &Adjustments<'_>,
+) -> Samples {
+    let outcomes: Vec<RowOutcome> = (0..rows.rows)
+        .into_par_iter()
+        .map(|row| sample_row(sampler, rows, &params[row % params.len()], adjustments, row))
+        .collect();
+    let logprobs = sampler.logprobs.map(|(_, top)| Logprobs {
+        chosen: outcomes.iter().flat_map(|row| row.chosen.iter().copied()).collect(),
+        ranks: outcomes.iter().flat_map(|row| row.ranks.iter().copied()).collect(),
+        top,
+        top_tokens: outcomes.iter().flat_map(|row| row.top.iter().map(|top| top.0)).collect(),
+        top_logprobs: outcomes.iter().flat_map(|row| row.top.iter().map(|top| top.1)).collect(),
+    });
+    Samples {
+        rows: rows.rows,
+        num_samples: sampler.num_samples,
+        tokens: outcomes.iter().flat_map(|row| row.tokens.iter().copied()).collect(),
+        status: outcomes.iter().map(|row| row.status).collect(),
+        logprobs,
+    }
+}
+
+fn sample_row<T: Element>(
+    sampler: &Sampler,
+    rows: &Rows<'_, T>,
+    params: &RowParams,
+    adjustments: &Adjustments<'_>,
+    row: usize,
+) -> RowOutcome {
+    let raw: Vec<f32> = rows.row(row).iter().map(|x| x.to_f32()).collect();
+    let logits = adjust(&raw, params, adjustments, sampler.order, row, rows.n);
+    let max = greatest(&logits);
+    let status = RowStatus::of(max, logits.iter().any(|x| x.is_nan()));
+    let filter = RowFilter::new(params, sampler.order, max, logits.len() as u32);
+    let mut walk = Walk { tokens: vec![], weights: vec![] };
+    if status != RowStatus::AllMasked {
+        walk = Walk::new(&logits, &filter, params);
+    }
+    let total: u64 = walk.weights.iter().sum();
+    let mut outcome = RowOutcome {
+        status,
+        tokens: walk.draw(sampler, params),
+        chosen: vec![],
+        ranks: vec![],
+        top: vec![],
+    };
+    let Some((kind, top)) = sampler.logprobs else {
+        return outcome;
+    };
+    let kept = Kept::new(&walk, &logits);
+    let scores = match kind {
+        LogprobKind::Processed => Scores { logits: &logits, filter, total, kept },
+        LogprobKind::Raw => Scores::raw(&raw),
+    };
+    outcome.chosen = outcome.tokens.iter().map(|&token| scores.logprob(token)).collect();
+    outcome.ranks = outcome.tokens.iter().map(|&token| scores.rank(token)).collect();
+    outcome.top = scores.best(top);
+    outcome
+}
+
+/// The logits after penalties, bias and mask.
+fn adjust(
+    raw: &[f32],
+    params: &RowParams,
+    adjustments: &Adjustments<'_>,
+    order: FilterOrder,
+    row: usize,
+    n: usize,
+) -> Vec<f32> {
+    if adjustments.is_empty() {
+        return raw.to_vec();
+    }
+    let mut logits = raw.to_vec();
+    let (words, bias) = (adjustments.history_words(row), adjustments.row_bias(row));
+    let of = |token: u32| bias.iter().find(|(other, _)| *other == token).map_or(0.0, |b| b.1);
+    let changed = words.keys().copied().chain(bias.iter().map(|(token, _)| *token));
+    for token in changed.filter(|&token| (token as usize) < raw.len()) {
+        let history = words.get(&token).copied().unwrap_or(0);
+        logits[token as usize] = adjusted(raw[token as usize], history, of(token), params, order);
+    }
+    for (token, logit) in logits.iter_mut().enumerate() {
+        if !adjustments.allows(row, token, n) {
+            *logit = f32::NEG_INFINITY;
+        }
+    }
+    logits
+}
+
+/// The greatest that is no NaN; `-inf` where there is none.
+fn greatest(logits: &[f32]) -> f32 {
+    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+fn item(logit: f32, token: usize) -> u64 {
+    let key = masking_key(logit.to_bits(), f32::INFINITY.to_bits());
+    composite(key, token as u32, Flip::LARGEST)
+}
+
+/// The best `k` tokens, best first; all of them for a `k` of 0.
+fn best_first(logits: &[f32], k: usize) -> Vec<u64> {
+    let mut items: Vec<u64> = logits.iter().enumerate().map(|(i, &x)| item(x, i)).collect();
+    if k > 0 && k < items.len() {
+        items.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+        items.truncate(k);
+    }
+    items.sort_unstable_by(|a, b| b.cmp(a));
+    items
+}
+
+/// Tokens in the order in which they are walked, with their weights in the draw.
+struct Walk {
+    tokens: Vec<u32>,
+    weights: Vec<u64>,
+}
+
+impl Walk {
+    fn new(logits: &[f32], filter: &RowFilter, params: &RowParams) -> Walk {
+        let logit = |token: u32| logits[token as usize];
+        let mut tokens: Vec<u32> = (0..logits.len() as u32).collect();
+        let (sorted_k, top_k) = (params.sorted_k(), params.top_k);
+        if sorted_k > 0 || top_k > 0 || filter.has_top_p() {
+            let k = if sorted_k > 0 { sorted_k } else { top_k };
+            tokens = best_first(logits, k as usize).into_iter().map(index_of).collect();
+        }
+        if filter.has_top_p() {
+            let weights: Vec<u64> =
+                tokens.iter().map(|&t| filter.filter_weight(logit(t))).collect();
+            let target = filter.top_p_target(weights.iter().sum());
+            let mut sum = 0;
+            let before = |weight: &&u64| {
+                sum += **weight;
+                sum < target
+            };
+            tokens.truncate(weights.iter().take_while(before).count() + 1);
+        }
+        if sorted_k == 0 {
+            tokens.sort_unstable();
+        }
+        let weights = tokens.iter().map(|&token| filter.draw_weight(logit(token))).collect();
+        Walk { tokens, weights }
+    }
+
+    /// The tokens of all samples; `u32::MAX` where nothing is left.
+    fn draw(&self, sampler: &Sampler, params: &RowParams) -> Vec<u32> {
+        let mut weights = self.weights.clone();
+        let mut total: u64 = weights.iter().sum();
+        let draw = |sample| {
+            if total == 0 {
+                return u32::MAX;
+            }
+            let word = draw_word(params.seed, params.position, sample);
+            let share = multiply_high(word, total);
+            let mut sum = 0;
+            let drawn = weights.iter().position(|weight| {
+                sum += weight;
+                sum > share
+            });
+            let at = drawn.expect("the share is less than the sum of all");
+            if !sampler.replacement {
+                total -= weights[at];
+                weights[at] = 0;
+            }
+            self.tokens[at]
+        };
+        (0..sampler.num_samples as u32).map(draw).collect()
+    }
+}
+
+/// Which tokens the draw could take.
+struct Kept(Vec<bool>);
+
+impl Kept {
+    fn new(walk: &Walk, logits: &[f32]) -> Kept {
+        let mut kept = vec![false; logits.len()];
+        for (&token, &weight) in walk.tokens.iter().zip(&walk.weights) {
+            kept[token as usize] = weight > 0;
+        }
+        Kept(kept)
+    }
+}
+
+/// What logarithms and ranks are taken of.
+struct Scores<'a> {
+    logits: &'a [f32],
+    filter: RowFilter,
+    total: u64,
+    kept: Kept,
+}
+
+impl<'a> Scores<'a> {
+    /// Of the softmax of the row as it came.
+    fn raw(raw: &'a [f32]) -> Scores<'a> {
+        let max = greatest(raw);
+        let params = super::params::SamplingParams { seed: Some(0), ..Default::default() };
+        let params = params.encode(raw.len());
+        let filter = RowFilter::new(&params, FilterOrder::HuggingFace, max, raw.len() as u32);
+        let is_legal = max > f32::NEG_INFINITY;
+        let weight = |x: &f32| if is_legal { filter.draw_weight(*x) } else { 0 };
+        let total = raw.iter().map(weight).sum();
+        let kept = Kept(raw.iter().map(|x| is_legal && !x.is_nan()).collect());
+        Scores { logits: raw, filter, total, kept }
+    }
+
+    fn logprob(&self, token: u32) -> f32 {
+        match self.kept.0.get(token as usize) {
+            Some(true) => self.filter.log_probability(self.logits[token as usize], self.total),
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
+    fn rank(&self, token: u32) -> u32 {
+        let Some(&logit) = self.logits.get(token as usize) else {
+            return 0;
+        };
+        let own = item(logit, token as usize);
+        let better = self.logits.iter().enumerate().filter(|(i, x)| item(**x, *i) > own);
+        1 + better.count() as u32
+    }
+
+    /// The best tokens and their logarithms; what stands for none where there are fewer.
+    fn best(&self, count: usize) -> Vec<(u32, f32)> {
+        if count == 0 {
+            return vec![];
+        }
+        let tokens = best_first(self.logits, count).into_iter().map(index_of);
+        let mut best: Vec<(u32, f32)> = tokens.map(|t| (t, self.logprob(t))).collect();
+        best.resize(count, (u32::MAX, f32::NEG_INFINITY));
+        best
+    }
+}

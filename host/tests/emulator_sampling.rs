@@ -1,0 +1,29 @@
+//! Sampling through the GPU's code path on the stand-in driver: the same tokens as the host's
+//! cores, for every kind of row and parameter.
+mod support;
+
+use aikf_topk::{DeviceChoice, Runtime};
+
+fn emulator() -> Runtime {
+    Runtime::open(DeviceChoice::Emulator).expect("the emulator is built in")
+}
+
+#[test]
+fn random_calls() {
+    support::sampling::random_calls(&emulator(), 1, 400, 12_000);
+}
+
+#[test]
+fn no_knob_changes_a_token() {
+    support::sampling::no_knob_changes_a_token(&emulator(), 40, 9000);
+}
+
+#[test]
+fn replayed_with_new_positions() {
+    support::sampling::graph_replays_with_new_positions(&emulator());
+}
+
+#[test]
+fn other_parameters_without_preparing() {
+    support::sampling::other_parameters(&emulator());
+}

@@ -1,0 +1,61 @@
+//! Elements of which a NaN counts as `-inf`: what sampling selects from.
+use core::marker::PhantomData;
+
+use super::element::Element;
+use crate::params::{Dtype, Flip};
+use crate::sampling::filter::masking_key;
+
+/// The element type `E`, but that a NaN counts as `-inf`.
+#[derive(Clone, Copy)]
+pub struct Masking<E>(PhantomData<E>);
+
+impl<E: Element> Element for Masking<E> {
+    type Raw = E::Raw;
+    const DTYPE: Dtype = E::DTYPE;
+
+    #[inline(always)]
+    fn part(words: &[u32; 4], part: usize) -> u32 {
+        E::part(words, part)
+    }
+    #[inline(always)]
+    fn raise(raw: E::Raw) -> u32 {
+        E::raise(raw)
+    }
+    #[inline(always)]
+    fn lower(bits: u32) -> E::Raw {
+        E::lower(bits)
+    }
+    #[inline(always)]
+    fn value(bits: u32) -> f32 {
+        // The greater of two, of which a NaN is never one.
+        E::value(bits).max(f32::NEG_INFINITY)
+    }
+    /// By the keys: rows with a NaN are rare.
+    #[inline(always)]
+    fn greatest(a: u32, b: u32) -> u32 {
+        by_place::<E>(a, b, |a, b| Self::key(a) < Self::key(b))
+    }
+    #[inline(always)]
+    fn least(a: u32, b: u32) -> u32 {
+        by_place::<E>(a, b, |a, b| Self::key(a) > Self::key(b))
+    }
+    #[inline(always)]
+    fn worst(flip: Flip) -> u32 {
+        E::worst(flip)
+    }
+    #[inline(always)]
+    fn key(bits: u32) -> u32 {
+        masking_key(bits, Self::DTYPE.infinity())
+    }
+}
+
+/// Two words of elements, place by place: the second word's where `takes_second` says so.
+#[inline(always)]
+fn by_place<E: Element>(a: u32, b: u32, takes_second: impl Fn(u32, u32) -> bool) -> u32 {
+    let pick = |a: u32, b: u32| if takes_second(a, b) { b } else { a };
+    if E::PER_VECTOR == 8 {
+        pick(a & 0xffff_0000, b & 0xffff_0000) | pick(a << 16, b << 16) >> 16
+    } else {
+        pick(a, b)
+    }
+}

@@ -1,0 +1,15 @@
+//! Drawing tokens: what the sampling kernels share, and the kernels themselves.
+//!
+//! Rows whose candidates fit into shared memory (`top_k` of at most 1024, and greedy ones) are
+//! drawn from by [`finish`], behind the selection of the kernel `sample` in `select.rs`. The others
+//! go through the kernels of [`full`] and [`digits`], which read the whole row. [`process`] comes
+//! before both where penalties, biases or masks change the logits, [`score`] behind them where
+//! logarithms of probabilities are wanted.
+pub mod digits;
+pub mod finish;
+pub mod full;
+pub mod piece;
+pub mod process;
+pub mod rows;
+pub mod score;
+pub mod walk;

@@ -1,0 +1,121 @@
+//! Which tokens stay, and what a token weighs.
+//!
+//! Every filter keeps a best-first prefix of the row's order ([`crate::order`]): top-k by number,
+//! top-p by mass, min-p by distance from the greatest logit. So what stays is the shortest of three
+//! prefixes, and the orders differ in what the mass of top-p is a share of, and at which
+//! temperature:
+//!
+//! | order | top-p's mass is of | filters' temperature | draw's |
+//! |---|---|---|---|
+//! | HuggingFace | what top-k left | the row's | the row's |
+//! | Vllm | what min-p and top-k left | the row's | the row's |
+//! | LlamaCpp | what top-k left | 1 | the row's |
+use super::math::{exp, fixed, ln, scale, share_of};
+use super::params::{FilterOrder, RowParams};
+use crate::order::key;
+
+/// The key of an element, as [`crate::order::key`], but a NaN counts as `-inf`.
+#[inline(always)]
+pub const fn masking_key(bits: u32, infinity: u32) -> u32 {
+    let magnitude = bits & 0x7fff_ffff;
+    key(if magnitude > infinity { infinity | 0x8000_0000 } else { bits }, infinity)
+}
+
+/// The filters of one row whose greatest logit is known.
+#[derive(Clone, Copy, Debug)]
+pub struct RowFilter {
+    max: f32,
+    /// What a distance is multiplied with to weigh it for top-p.
+    filter_factor: f32,
+    /// What a distance is multiplied with to weigh it for the draw.
+    draw_factor: f32,
+    /// The least distance that min-p keeps.
+    bound: f32,
+    scale: u32,
+    top_p: f32,
+    min_p_first: bool,
+}
+
+impl RowFilter {
+    /// The filters of a row of `n` elements, the greatest of which is `max`, above `-inf`.
+    #[inline(always)]
+    pub fn new(row: &RowParams, order: FilterOrder, max: f32, n: u32) -> RowFilter {
+        let temperature = if row.is_greedy() { 1.0 } else { row.temperature };
+        let draw_factor = 1.0 / temperature;
+        let (filter_temperature, filter_factor) = match order {
+            FilterOrder::LlamaCpp => (1.0, 1.0),
+            _ => (temperature, draw_factor),
+        };
+        // p_i / p_max >= min_p is the same as x_i - max >= T * ln(min_p), which needs no
+        // exponential and is monotone in x_i.
+        let bound = if row.min_p > 0.0 {
+            (ln(row.min_p as f64) * filter_temperature as f64) as f32
+        } else {
+            f32::NEG_INFINITY
+        };
+        RowFilter {
+            max,
+            filter_factor,
+            draw_factor,
+            bound,
+            scale: scale(n),
+            top_p: row.top_p,
+            min_p_first: matches!(order, FilterOrder::Vllm),
+        }
+    }
+
+    /// How far a logit lies below the greatest: at most 0. Where the greatest is `+inf`, others are
+    /// infinitely far. A NaN counts as `-inf`.
+    #[inline(always)]
+    fn distance(&self, logit: f32) -> f32 {
+        if logit == self.max {
+            0.0
+        } else if logit < self.max {
+            logit - self.max
+        } else {
+            f32::NEG_INFINITY
+        }
+    }
+
+    /// What a token weighs for top-p, if top-k keeps it.
+    #[inline(always)]
+    pub fn filter_weight(&self, logit: f32) -> u64 {
+        let distance = self.distance(logit);
+        if self.min_p_first && distance < self.bound {
+            return 0;
+        }
+        fixed(exp(distance * self.filter_factor), self.scale)
+    }
+
+    /// What a token weighs in the draw, if top-k and top-p keep it.
+    #[inline(always)]
+    pub fn draw_weight(&self, logit: f32) -> u64 {
+        let distance = self.distance(logit);
+        if distance < self.bound {
+            return 0;
+        }
+        fixed(exp(distance * self.draw_factor), self.scale)
+    }
+
+    /// Whether top-p keeps anything back.
+    #[inline(always)]
+    pub fn has_top_p(&self) -> bool {
+        self.top_p < 1.0
+    }
+
+    /// The mass at which top-p's prefix ends, of this `total`.
+    #[inline(always)]
+    pub fn top_p_target(&self, total: u64) -> u64 {
+        share_of(self.top_p, total)
+    }
+
+    /// The natural logarithm of a kept token's probability, where all that are kept weigh `total`.
+    #[inline(always)]
+    pub fn log_probability(&self, logit: f32, total: u64) -> f32 {
+        let distance = self.distance(logit) as f64 * self.draw_factor as f64;
+        // The greatest weighs `2^scale`, so that the logarithm is of at least 1, and all of the sum
+        // has one sign: nothing cancels.
+        let unit = f64::from_bits((1023 - self.scale as u64) << 52);
+        (distance - ln(total as f64 * unit)) as f32
+    }
+}

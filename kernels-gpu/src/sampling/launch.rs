@@ -1,0 +1,163 @@
+//! What a launch passes to the sampling kernels by value, and how their shared memory is laid out.
+use super::params::FilterOrder;
+use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams};
+
+/// Scalars of the kernel `sample`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct SampleParams {
+    /// The selection that it ends: `k` is the most candidates of any row.
+    pub select: SelectParams,
+    /// The filters' order.
+    pub order: FilterOrder,
+    /// Draws a row.
+    pub num_samples: u32,
+    /// 1 where a token may be drawn more than once from a row, else 0.
+    pub replacement: u32,
+    /// Best tokens a row that are written, at most `k`.
+    pub top: u32,
+    /// Where the shared memory behind the queue starts, in bytes.
+    pub scratch: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<SampleParams>() == 88 && align_of::<SampleParams>() == 8);
+
+/// Shared memory of `sample` behind the queue: the masses of 32 chunks of candidates.
+pub const SAMPLE_SCRATCH_BYTES: u32 = 32 * 8;
+
+/// What a full pass over the rows is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Phase {
+    /// Finding the greatest logit, in `full_max`; of rows that are drawn from in index order.
+    Draw = 0,
+    /// The best `top_k` tokens, by number.
+    TopK = 1,
+    /// The best tokens that reach `top_p`, by mass.
+    TopP = 2,
+    /// The softmax of every row as it came, for logarithms alone.
+    Raw = 3,
+}
+
+/// Scalars of the kernels that read whole rows: `full_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FullParams {
+    /// Distance between the starts of two rows, in elements.
+    pub row_stride: u64,
+    /// Elements in a row, below 2^31.
+    pub n: u32,
+    /// Blocks that share a row, at least 1.
+    pub pieces: u32,
+    /// Elements in a piece; the last piece may have fewer.
+    pub piece_elements: u32,
+    /// What the pass is for.
+    pub phase: Phase,
+    /// The filters' order.
+    pub order: FilterOrder,
+    /// Draws a row.
+    pub num_samples: u32,
+    /// 1 where a token may be drawn more than once from a row, else 0.
+    pub replacement: u32,
+    /// The lowest bit of the pass's digit. `full_digit` only.
+    pub shift: u32,
+    /// Bits of the digits above it, which are decided. `full_digit` only.
+    pub decided: u32,
+    /// 1 where no digit follows, else 0. `full_digit` only.
+    pub is_last: u32,
+}
+
+const _: () = assert!(size_of::<FullParams>() == 48 && align_of::<FullParams>() == 8);
+
+/// What the passes over a row leave for the next one: words of 64 bits, `[rows, STATE_WORDS]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// The greatest logit's bits.
+    Max,
+    /// The least composite that is kept; 0 keeps all.
+    Cut,
+    /// The key bits that are decided.
+    Key,
+    /// What is still wanted of the elements that have them: a number, or a mass.
+    Wanted,
+    /// The mass that is drawn from.
+    Total,
+}
+
+/// Words of 64 bits of a row's [`State`].
+pub const STATE_WORDS: u32 = 6;
+
+/// Words of 32 bits in which a row's masses by digit lie, `[rows, MASS_WORDS]`: the lower halves,
+/// then the upper.
+pub const MASS_WORDS: u32 = 2 * RADIX_BINS;
+
+/// The lowest bit of each digit of the keys of a type, highest digit first. The keys of 16-bit
+/// elements, which stand in the upper half of a word, have two digits: what is below follows from
+/// the sign.
+pub const fn digit_shifts(dtype: Dtype) -> &'static [u32] {
+    match dtype {
+        Dtype::F32 => &RADIX_SHIFTS,
+        Dtype::F16 | Dtype::Bf16 => &[21, 16],
+    }
+}
+
+/// Shared memory of `full_digit`: a block's masses by digit.
+pub const DIGIT_BYTES: u32 = 4 * MASS_WORDS;
+
+/// Shared memory of the other passes: a mass a warp, and two words for what was found.
+pub const FULL_BYTES: u32 = (32 + 2) * 8;
+
+/// What logarithms and ranks are taken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ScoreSource {
+    /// What rows that are drawn from in index order were drawn from; the others are left alone.
+    Processed = 0,
+    /// The softmax of every row. Ranks of rows that have candidates are known already.
+    Raw = 1,
+    /// As `Raw`, but the rows were changed before the draw, and with them every rank.
+    RawBeforeChanges = 2,
+}
+
+/// Scalars of the kernels `write_logprobs` and `count_ranks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ScoreParams {
+    /// Distance between the starts of two rows, in elements.
+    pub row_stride: u64,
+    /// Elements in a row, below 2^31.
+    pub n: u32,
+    /// The filters' order.
+    pub order: FilterOrder,
+    /// What the logarithms are of.
+    pub source: ScoreSource,
+    /// Tokens of a row in the list.
+    pub tokens: u32,
+    /// Blocks that share a row. `count_ranks` only.
+    pub pieces: u32,
+    /// Elements in a piece. `count_ranks` only.
+    pub piece_elements: u32,
+}
+
+const _: () = assert!(size_of::<ScoreParams>() == 32 && align_of::<ScoreParams>() == 8);
+
+/// Scalars of the kernel `process`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ProcessParams {
+    /// Distance between the starts of two rows of the input, in elements.
+    pub row_stride: u64,
+    /// Elements in a row, below 2^31; rows of the output follow one another.
+    pub n: u32,
+    /// The filters' order.
+    pub order: FilterOrder,
+    /// Blocks that share a row, at least 1.
+    pub pieces: u32,
+    /// Elements in a piece; the last piece may have fewer.
+    pub piece_elements: u32,
+}
+
+const _: () = assert!(size_of::<ProcessParams>() == 24 && align_of::<ProcessParams>() == 8);
