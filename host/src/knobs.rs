@@ -124,10 +124,11 @@ knobs! {
     /// `streaming`: 16-byte vectors that a warp reads at once.
     StreamingBlockN = "streaming_block_n", "AIKF_STREAMING_BLOCK_N",
         Legal::Numbers(&[64, 128, 256]),
-        "up to 256 where a multiprocessor has one row, else up to 128; less for short rows";
+        "up to 256 where a multiprocessor has one row, else up to 128; less for short rows and \
+         a large k";
     /// `streaming`: warps in a block.
     StreamingWarps = "streaming_warps", "AIKF_STREAMING_WARPS", Legal::Numbers(&[4, 8, 16, 32]),
-        "16, fewer for short rows";
+        "16; 8 or 4 where a multiprocessor has more than two rows; fewer for short rows";
     /// `stream`, `singlepass`: warps in a block that reads rows.
     Stage1Warps = "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
         "16, fewer for short rows";
@@ -144,7 +145,7 @@ knobs! {
     /// `stream`, `singlepass`: wanted candidates a row for the merge; raised to k where less.
     TargetStage2Candidates = "target_stage2_candidates", "AIKF_TARGET_STAGE2_CANDIDATES",
         Legal::Range(1, u32::MAX), "8192";
-    /// `stream`: the merge takes all candidates at once, or a tile at a time.
+    /// `stream`: the merge has room for all candidates, or for a tile of them at a time.
     Stage2Impl = "stage2_impl", "AIKF_STAGE2_IMPL", Legal::Words(&["default", "tiles"]),
         "`default`; `tiles` for more than 4096 candidates";
     /// `stream`, merging in tiles: candidates gathered before the best k of them are kept.

@@ -5,8 +5,9 @@
 //!
 //! 1. [`params`]: what a launch passes to a kernel, and how shared memory is laid out.
 //! 2. [`order`]: how a float becomes an integer that sorts as the contract says.
-//! 3. `prim::queue`: the running top-k of a block, and `prim::survey`: how a row comes to it.
-//! 4. `select`, then `merge`: the kernels for k that fit into shared memory; `short` for short rows.
+//! 3. `prim::survey`: how a row is read; `prim::queue`: the running top-k of a block.
+//! 4. `select`, then `merge`: the kernels for k that fit into shared memory; `short` for short
+//!    rows.
 //! 5. `radix`, then `runs`: the kernels for any k.
 //! 6. [`sampling`]: the arithmetic of drawing tokens; `sample` has its kernels.
 //! 7. [`variants`]: the list of instances, one line a kernel symbol.

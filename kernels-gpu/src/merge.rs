@@ -48,7 +48,8 @@ use crate::prim::queue::Queue;
 use crate::prim::rows::Row;
 
 /// # Safety
-/// - *in bounds*: `x`, `candidates`, `list_tops`, `values` and `indices` point to arrays of the shapes
+/// - *in bounds*: `x`, `candidates`, `list_tops`, `values` and `indices` point to arrays of the
+///   shapes
 ///   above, each aligned for its type;
 /// - *no concurrent writer*: nothing else touches the outputs, nothing writes the inputs;
 /// - `params` and the launch keep the launch contract above.

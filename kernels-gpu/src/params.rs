@@ -107,8 +107,8 @@ pub struct SelectParams {
 /// The most units that a warp surveys at once: a bit each.
 pub const CHUNK_UNITS_MAX: u32 = 32;
 
-/// Keys that a survey of so many units a warp leaves in shared memory: one for each thread and unit,
-/// the units rounded up to a multiple of 4.
+/// Keys that a survey of so many units a warp leaves in shared memory: one for each thread and
+/// unit, the units rounded up to a multiple of 4.
 pub const fn survey_keys(chunk_units: u32, threads: u32) -> u32 {
     chunk_units.next_multiple_of(4) * threads
 }
@@ -180,7 +180,8 @@ pub struct ShortParams {
 
 const _: () = assert!(size_of::<ShortParams>() == 32 && align_of::<ShortParams>() == 8);
 
-/// Elements in a row that a warp of `short` holds, `vectors` vectors a lane: whatever its alignment.
+/// Elements in a row that a warp of `short` holds, `vectors` vectors a lane: whatever its
+/// alignment.
 pub const fn short_max(dtype: Dtype, vectors: u32) -> u32 {
     32 * vectors * dtype.per_vector()
 }
@@ -307,8 +308,8 @@ pub const fn list_tops(k: u32, pieces: u32) -> u32 {
 /// Words of the composite that a list has beside its best keys.
 pub const CUT_WORDS: u32 = 2;
 
-/// How many elements each of `pieces` pieces gives for the best `k` of a row: a piece's share and six
-/// standard deviations more, which for rows in random order is enough but once in millions of
+/// How many elements each of `pieces` pieces gives for the best `k` of a row: a piece's share and
+/// six standard deviations more, which for rows in random order is enough but once in millions of
 /// pieces. The merge finds out where it was not, and then takes the whole row. Few elements are
 /// given in full, so that no order of a row can cost that.
 pub const fn piece_k(k: u32, pieces: u32) -> u32 {

@@ -26,10 +26,10 @@
 //! `[rows]`. Values `[rows, k]` in the input's type, indices `[rows, k]` of `u32` or `i64`.
 //!
 //! # Work split
-//! `LARGE` instances take any `k`, the others one of at most [`crate::params::SMALL_K_MAX`], with
-//! half the code.
 //! `rows * pieces` blocks; block `b` has piece `b % pieces` of row `b / pieces`: `piece_vectors`
 //! vectors of 16 bytes. Each warp walks a stretch of the piece, `U` vectors a lane at a time.
+//! `LARGE` instances take any `k`; the others one of at most [`crate::params::SMALL_K_MAX`], with
+//! half the code and fewer registers.
 //!
 //! # Shared memory
 //! [`crate::params::QueueLayout`], used for the piece and then for the merge.
@@ -51,19 +51,20 @@
 //! assumption on forward progress.
 //!
 //! # Cost
-//! Reads every element once. An element that does not reach the bound costs one comparison. A crop
-//! costs about four barriers and three reads of the queue; with slack `s` there are at most
-//! `piece elements / s + 1` of them, and for data in random order one or two. A piece writes up to
-//! `8 * slots` bytes.
+//! Reads every element once, and again the parts of units that reach the bound: about `k` of them
+//! for data in random order, at most `2 k + 32` a chunk. A crop costs about four barriers and three
+//! reads of the queue; with slack `s` there are at most `piece elements / s + 1` of them. A piece
+//! writes `8 * slots` bytes. Where pieces give less than `k` and that does not suffice, one block
+//! reads the row once more.
 //!
 //! # Ties, NaN, tail
 //! By the composite ([`crate::order`]); elements past the row's end are never read. A row of fewer
 //! than k elements gets `-inf` (`+inf` for the smallest) and no index in the places left.
 //!
 //! # Source
-//! The two-stage shape is that of the Python/Triton system this product continues; the running
-//! threshold is GridSelect's (Zhang et al., SC'23); the last block to arrive merges as in the
-//! CUDA samples' threadFenceReduction.
+//! The two-stage shape is that of the Python/Triton system this product continues; the survey's
+//! delegates are Dr. Top-k's (Gaihre et al., SC'21), the running threshold GridSelect's (Zhang et
+//! al., SC'23); the last block to arrive merges as in the CUDA samples' threadFenceReduction.
 use cuda_std::atomic::{
     atomic_add_relaxed_u32_device, atomic_fetch_inc_acq_rel_u32_device,
     atomic_load_acquire_u32_device, atomic_store_release_u32_device,

@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! load the row into the warp's registers
-//! bound = the k-th best of the lanes' best keys; the k-th best key where that lets too many through
-//! of the elements equal to the bound, drop those behind the first that are needed
-//! put the chosen elements together, find each one's rank by counting, write it there
+//! bound = the k-th best of the lanes' best keys; the k-th best key where that lets too many
+//! through of the elements equal to the bound, drop those behind the first that are needed put the
+//! chosen elements together, find each one's rank by counting, write it there
 //! ```
 //!
 //! What the real code does differently: the elements before the row's first 16-byte boundary and

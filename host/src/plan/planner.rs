@@ -150,7 +150,8 @@ impl Planner<'_> {
         Ok(GpuPlan { steps, workspace })
     }
 
-    /// Units that a warp surveys at once: up to [`CHUNK_UNITS`], fewer where shared memory is scarce.
+    /// Units that a warp surveys at once: up to [`CHUNK_UNITS`], fewer where shared memory is
+    /// scarce.
     fn chunk_units(&self, units: u32, warps: u32) -> u32 {
         let k = self.problem.k as u32;
         let fits = |units: u32| {
@@ -187,8 +188,8 @@ impl Planner<'_> {
         {
             vectors.div_ceil(WARP * DEPTH_MAX / 2).next_power_of_two().min(16)
         } else if self.takes_turns() {
-            // Measured on an H200: with blocks of few warps one row's end overlaps another's reading;
-            // with no more than two rows a multiprocessor there is nothing to overlap.
+            // Measured on an H200: with blocks of few warps one row's end overlaps another's
+            // reading; with no more than two rows a multiprocessor there is nothing to overlap.
             let rows = self.problem.rows.div_ceil(self.device.multiprocessors as usize);
             let most = match self.problem.k {
                 _ if rows <= 2 => 16,
@@ -241,8 +242,8 @@ impl Planner<'_> {
         pieces
     }
 
-    /// What each of so many pieces gives: the kernel `merge` cannot turn to the whole row, so for it
-    /// pieces give all.
+    /// What each of so many pieces gives: the kernel `merge` cannot turn to the whole row, so for
+    /// it pieces give all.
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
         let gives_all = self.backend == Backend::Stream || self.is_sample || pieces == 1;
@@ -272,8 +273,9 @@ impl Planner<'_> {
             let kernel = KERNELS.iter().find(|kernel| kernel.name == symbol);
             kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
         };
-        let built = SELECT_DEPTHS.into_iter().filter(is_built);
-        let depth = built.clone().find(|&depth| depth <= wished).or(built.last()).unwrap_or(1);
+        let mut built = SELECT_DEPTHS.into_iter().filter(is_built);
+        let fitting = built.clone().find(|&depth| depth <= wished);
+        let depth = fitting.or(built.next_back()).unwrap_or(1);
         if depth != wished {
             self.reasons.push(format!(
                 "loads in flight: {depth} a lane; {wished} with {warps} warps is not built"

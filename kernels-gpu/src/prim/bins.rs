@@ -119,8 +119,8 @@ fn each_of(count: u32, mut f: impl FnMut(u32)) {
 }
 
 /// Replaces each bin's count by the sum of those above it. The lowest bin that has one of the first
-/// `k` items, and the greatest count of a bin from there on. For the lanes of a warp together; valid
-/// in every lane.
+/// `k` items, and the greatest count of a bin from there on. For the lanes of a warp together;
+/// valid in every lane.
 #[inline(always)]
 fn warp_sum_from_top(bins: SharedArray<u32>, k: u32) -> (u32, u32) {
     // A lane a stretch, the top bins first.

@@ -69,6 +69,7 @@ pub fn value_of_key<E: Element>(key: u32) -> f32 {
 /// Where a key stands on the line from the least to the greatest value: a finite number that no
 /// greater key has less of.
 #[inline(always)]
+#[allow(clippy::manual_clamp)] // `clamp` may panic, as far as the compiler knows
 pub fn place_on_line<E: Element>(key: u32) -> f32 {
     const END: f32 = f32::MAX / 4.0;
     let value = value_of_key::<E>(key);

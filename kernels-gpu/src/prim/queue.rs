@@ -14,10 +14,11 @@
 //!         crop the queue to its best k; bound = something these k reach, and no other item
 //! ```
 //!
-//! Who knows a bound beforehand sets it (prim::survey). A crop is a radix select from the top digit down: count
-//! the items' digits, find the digit in which the k-th largest lies, go on with the items that have
-//! it. It ends as soon as a digit's items are wanted all. Items are composites, of which no two are
-//! equal, so exactly `k` items reach the bound that a crop finds, and ties need no thought here.
+//! Who knows a bound beforehand sets it (prim::survey). A crop is a radix select from the top digit
+//! down: count the items' digits, find the digit in which the k-th largest lies, go on with the
+//! items that have it. It ends as soon as a digit's items are wanted all. Items are composites, of
+//! which no two are equal, so exactly `k` items reach the bound that a crop finds, and ties need no
+//! thought here.
 //!
 //! # What the real code does differently, and why
 //!
@@ -256,8 +257,8 @@ impl Queue {
         self.histograms
     }
 
-    /// Ranks `count` of [`Queue::tops`], and raises the bound to what `ranking.k` of them reach. Once
-    /// in a queue's life.
+    /// Ranks `count` of [`Queue::tops`], and raises the bound to what `ranking.k` of them reach.
+    /// Once in a queue's life.
     #[inline(always)]
     pub fn rank_tops(&mut self, count: u32, ranking: Ranking) -> u32 {
         let found = self.control.at(Control::Surveyed as u32);
@@ -459,8 +460,8 @@ impl Queue {
         sync_threads();
     }
 
-    /// What no item of the first `count` is below, how far at most the greatest is above it, and two
-    /// histograms' room, cleared. For all threads of the block together, behind a barrier; ends
+    /// What no item of the first `count` is below, how far at most the greatest is above it, and
+    /// two histograms' room, cleared. For all threads of the block together, behind a barrier; ends
     /// with one.
     #[inline(always)]
     pub fn prepare_bins(&mut self, count: u32) -> (u64, u64, SharedArray<u32>) {

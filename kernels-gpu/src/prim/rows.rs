@@ -235,7 +235,8 @@ impl<E: Element, const U: usize> Batch for Unit<E, U> {
     fn each(&self, mut f: impl FnMut(u32, u64)) {
         unroll!(u in U => {
             unroll!(part in E::PER_VECTOR => {
-                let index = self.index + (u as u32 * WARP_SIZE) * E::PER_VECTOR as u32 + part as u32;
+                let step = (u as u32 * WARP_SIZE) * E::PER_VECTOR as u32 + part as u32;
+                let index = self.index + step;
                 let item = composite(E::key(self.part(u, part)), index, self.flip);
                 f((u * E::PER_VECTOR + part) as u32, item);
             });

@@ -208,8 +208,8 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         bits & low_bits(units)
     }
 
-    /// Of the units with `ties`, those with fewer than `k` ties in earlier units of the block's. For
-    /// all threads of the block together.
+    /// Of the units with `ties`, those with fewer than `k` ties in earlier units of the block's.
+    /// For all threads of the block together.
     #[inline(always)]
     fn first_ties(&self, queue: &Queue, ties: u32, units: u32) -> u32 {
         let lanes = |number: u32| warp_vote_ballot(FULL_MASK, ties >> number & 1 != 0).count_ones();

@@ -5,8 +5,8 @@
 //! it. A key that `k` of them reach is reached by `k` elements, whatever keys were left out; with
 //! a quarter more from each warp than it has on average, few are missed.
 //!
-//! Whole blocks count: what a block of 16 warps does costs four times its instructions in cycles, so
-//! each step here is as short as can be.
+//! Whole blocks count: what a block of 16 warps does costs four times its instructions in cycles,
+//! so each step here is as short as can be.
 use cuda_std::count::count_at_least;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
