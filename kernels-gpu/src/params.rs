@@ -326,14 +326,14 @@ pub const SMALL_K_MAX: u32 = 128;
 
 const _: () = assert!(SMALL_K_MAX <= FULL_LISTS_MAX && SMALL_K_MAX <= RANKED_MAX);
 
-/// Room for the candidates of a piece: the best `k`, and as many more as a primed bound may admit
+/// Room for the candidates of a piece: the best `k`, and as many more as a survey's bound may admit
 /// of the units that it was found in. A piece with more is cropped to `k`.
 pub const fn slots(k: u32) -> u32 {
-    k + prime_spare(k) + 4
+    k + bound_spare(k) + 4
 }
 
-/// By how much a primed bound may miss `k`.
-pub const fn prime_spare(k: u32) -> u32 {
+/// By how many more than `k` elements a bound may let through.
+pub const fn bound_spare(k: u32) -> u32 {
     k / 2 + 8
 }
 

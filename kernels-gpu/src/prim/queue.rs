@@ -50,7 +50,7 @@ use cuda_std::warp::{
 
 use super::scan::{Bin, WARP_BINS, warp_find_bin};
 use super::tops::{Ranking, rank_keys};
-use crate::params::{BINS, CONTROL_WORDS, Control, QueueLayout, prime_spare};
+use crate::params::{BINS, CONTROL_WORDS, Control, QueueLayout, bound_spare};
 
 const _: () = assert!(BINS == WARP_BINS);
 
@@ -277,7 +277,7 @@ impl Queue {
     /// for equals; its key.
     #[inline(always)]
     pub fn raise_to_kth(&mut self, items: &impl Items) -> u32 {
-        let key = (self.find_bound(items, prime_spare(self.k)) >> 32) as u32;
+        let key = (self.find_bound(items, bound_spare(self.k)) >> 32) as u32;
         self.raise(key);
         key
     }

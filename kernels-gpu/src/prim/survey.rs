@@ -37,7 +37,7 @@ use super::queue::{Items, Queue, Source};
 use super::rows::{Row, Unit, least_key};
 use super::tops::{Gathering, Ranking};
 use crate::order::empty;
-use crate::params::{Flip, prime_spare};
+use crate::params::{Flip, bound_spare};
 
 /// The part of a row that one block surveys: each warp walks a stretch of its own. Where `LARGE` is
 /// not set, a bound is only found where counting finds it ([`Gathering`]).
@@ -149,7 +149,7 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
             sync_threads();
             return false;
         }
-        let many = k + prime_spare(k);
+        let many = k + bound_spare(k);
         let for_bound = Gathering::new(k, self.warps);
         let gathering = if tops == 0 { for_bound } else { Gathering::new(k.max(tops), self.warps) };
         let gathering =
