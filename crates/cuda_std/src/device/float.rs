@@ -67,3 +67,39 @@ pub(crate) mod pairs {
         each(a, b, value, |x, y| y.is_nan() || x < y)
     }
 }
+
+#[cfg(all(test, not(target_arch = "nvptx64")))]
+mod tests {
+    use super::*;
+
+    /// Every pair of a few values, in both halves: NaN wins the maximum and loses the minimum.
+    #[test]
+    fn pairs_pick_by_value_and_place() {
+        let values = [f32::NEG_INFINITY, -2.0, -0.5, 0.25, 3.0, f32::INFINITY, f32::NAN];
+        let bf16 = |v: f32| v.to_bits() >> 16;
+        let is_nan = |bits: u32| bf16_to_f32(bits as u16).is_nan();
+        for a in values {
+            for b in values {
+                let pair = |low, high| bf16(low) | bf16(high) << 16;
+                let (x, y) = (pair(a, 1.0), pair(b, -1.0));
+                let (most, least) = (bf16x2_max_nan(x, y), bf16x2_min(x, y));
+                assert_eq!((most >> 16, least >> 16), (bf16(1.0), bf16(-1.0)), "{a} {b}");
+                if a.is_nan() || b.is_nan() {
+                    assert!(is_nan(most), "{a} {b}");
+                } else {
+                    assert_eq!(most & 0xffff, bf16(a.max(b)), "{a} {b}");
+                }
+                if a.is_nan() && b.is_nan() {
+                    assert!(is_nan(least));
+                } else {
+                    assert_eq!(least & 0xffff, bf16(a.min(b)), "{a} {b}");
+                }
+                let most = f32_max_nan(a, b);
+                assert_eq!(most.is_nan(), a.is_nan() || b.is_nan(), "{a} {b}");
+            }
+        }
+        // 1.5 and -2.0 as f16, and a NaN.
+        assert_eq!(f16x2_max_nan(0x3e00_c000, 0xc000_3e00), 0x3e00_3e00);
+        assert_eq!(f16x2_min(0x7e00_c000, 0xc000_3e00), 0xc000_c000);
+    }
+}
