@@ -53,8 +53,15 @@ pub fn unsorted(runtime: &Runtime) {
 
 /// Rows of several lengths, 0 and less than k among them, padded by poison that must not be chosen.
 pub fn ragged_rows(runtime: &Runtime) {
-    let (rows, n, k) = (9, 5000, 60);
-    let lengths: Vec<u32> = [0, 1, 59, 60, 61, 4999, 5000, 128, 2500].to_vec();
+    // Short rows have a kernel of their own.
+    for (n, k) in [(5000, 60), (301, 20), (301, 60)] {
+        ragged_rows_of(runtime, n, k);
+    }
+}
+
+fn ragged_rows_of(runtime: &Runtime, n: usize, k: usize) {
+    let rows = 9;
+    let lengths = [0, 1, k - 1, k, k + 1, n - 1, n, n / 3, n / 2].map(|length| length as u32);
     let mut data = values_of(Pattern::Normal, rows, n);
     for (row, &length) in lengths.iter().enumerate() {
         data[row * n + length as usize..(row + 1) * n].fill(f32::NAN);
