@@ -422,8 +422,10 @@ pub(crate) enum Control {
     /// The range of a search's items, for two searches by turns: least and greatest upper word,
     /// least and greatest lower word.
     Range = 8,
-    /// What a survey found: a key, or a count.
+    /// The key that a ranking found.
     Surveyed = 16,
+    /// Two sums over the block.
+    Sums,
     /// Lanes of each warp whose best equals the bound.
     Ties = 32,
     /// The best keys of a survey.

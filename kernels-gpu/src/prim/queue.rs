@@ -3,9 +3,7 @@
 //! # Idea
 //!
 //! ```text
-//! each warp takes its first batch
 //! until there is nothing left:
-//!     bound = something that k of the delegates of the batches in hand reach   ("priming")
 //!     each warp, on its own:
 //!         for each batch:
 //!             append the items that reach the bound
@@ -300,10 +298,11 @@ impl Queue {
         self.layout.capacity
     }
 
-    /// The sum over all threads. Once in a queue's life. Ends with a barrier.
+    /// The sum over all threads. Each of the numbers 0 and 1 once in a queue's life. Ends with a
+    /// barrier.
     #[inline(always)]
-    pub fn sum(&self, value: u32) -> u32 {
-        let total = self.control.at(Control::Surveyed as u32);
+    pub fn sum(&self, number: u32, value: u32) -> u32 {
+        let total = self.control.at(Control::Sums as u32 + number);
         let sum = warp_reduce_add(FULL_MASK, value);
         if lane_id() == 0 {
             total.add(0, sum);

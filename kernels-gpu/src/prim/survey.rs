@@ -6,7 +6,8 @@
 //! ```text
 //! for each chunk of the piece, so many units a warp:
 //!     read its units; keep the best key of each lane's part of each, and the lane's best
-//!     the first chunk: bound = the k-th best of the lanes' keys (prim::tops), or of all keys
+//!     the first chunk: bound = the k-th best of the lanes' keys (prim::tops); the k-th best of all
+//!         parts' keys where k is large, or where that one lets many more through
 //!     the units whose key reaches the bound: look into them again, and queue what reaches it
 //! ```
 //!
@@ -40,7 +41,7 @@ use crate::order::empty;
 use crate::params::{Flip, bound_spare};
 
 /// The part of a row that one block surveys: each warp walks a stretch of its own. Where `LARGE` is
-/// not set, a bound is only found where counting finds it ([`Gathering`]).
+/// not set, a bound is always looked for.
 pub struct Survey<'a, E: Element, const U: usize, const LARGE: bool> {
     row: &'a Row<E>,
     /// The first vector of the warp's stretch, and the first behind it.
@@ -158,20 +159,29 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
             let k = if for_bound.is_some() { k } else { 0 };
             let count = gathering.gather(queue.tops(), lane_best);
             let bound = queue.rank_tops(count, Ranking { k, best: tops });
-            if k > 0 {
+            if k > 0 && self.units == 1 {
                 return sync_threads_count(lane_best >= bound) > many;
+            }
+            // Lanes of which several parts reach the bound let too much through, as in rows in
+            // ascending order: then the parts themselves are ranked.
+            if k > 0 && queue.sum(0, self.reach(units, bound)) <= many {
+                return false;
             }
         } else {
             // Separates the queue's start from its use.
             sync_threads();
         }
-        if !LARGE || 4 * k > 3 * units * self.warps * WARP_SIZE {
+        if 4 * k > 3 * units * self.warps * WARP_SIZE {
             return false;
         }
         let least = queue.raise_to_kth(&Keys { survey: self, units });
-        let mut reach = 0;
-        Keys { survey: self, units }.each(|_, item| reach += ((item >> 32) as u32 >= least) as u32);
-        queue.sum(reach) > many
+        queue.sum(1, self.reach(units, least)) > many
+    }
+
+    /// How many of this lane's parts reach a key.
+    #[inline(always)]
+    fn reach(&self, units: u32, least: u32) -> u32 {
+        self.units_where(units, |key| key >= least).count_ones()
     }
 
     /// The units of a chunk, a bit each, of which this lane's part has to be looked into. For all
