@@ -185,7 +185,7 @@ fn the_emulator_runs_the_code_of_the_gpu() {
         "check: ok (2 rows)",
         "backend stream",
         "emulator",
-        "merge_tiles_f32",
+        "merge_f32",
         "stage1_warps: 2",
         "stage2_impl: tiles, set by the caller",
     ] {
