@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use kernels_gpu::params::{Index, MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
 use kernels_gpu::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
 
+use self::planner::Purpose;
 use crate::error::Error;
 use crate::knobs::Knobs;
 use crate::problem::Problem;
@@ -235,7 +236,10 @@ impl Plan {
             Backend::Singlepass | Backend::Streaming if short::is_for(&self.problem) => {
                 short::plan(&self.problem, self.backend, device, &mut self.reasons)
             }
-            backend => planner::plan(&self.problem, backend, device, knobs, &mut self.reasons),
+            backend => {
+                let reasons = &mut self.reasons;
+                planner::plan(&self.problem, Purpose::Answer, backend, device, knobs, reasons)
+            }
         }
     }
 
@@ -284,7 +288,7 @@ pub(crate) fn sample_launch(
     knobs: &Knobs,
     reasons: &mut Vec<String>,
 ) -> Result<(Step, Workspace), Error> {
-    let plan = planner::plan_sample(problem, backend, device, knobs, reasons)?;
+    let plan = planner::plan(problem, Purpose::Draw, backend, device, knobs, reasons)?;
     let GpuPlan { mut steps, workspace } = plan;
     Ok((steps.swap_remove(0), workspace))
 }

@@ -50,36 +50,35 @@ pub(super) fn k_max(device: &DeviceLimits) -> u32 {
     least
 }
 
+/// What becomes of a row's best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// They are the answer: the kernel `select`.
+    Answer,
+    /// Tokens are drawn from them: the kernel `sample`, which cannot turn to the whole row, since
+    /// NaNs may be masked.
+    Draw,
+}
+
 /// Plans a valid problem with at least one row and a `k` of at most [`k_max`].
 pub(super) fn plan(
     problem: &Problem,
+    purpose: Purpose,
     backend: Backend,
     device: &DeviceLimits,
     knobs: &Knobs,
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
-    Planner { problem, backend, device, knobs, reasons, is_sample: false }.plan()
-}
-
-/// Plans a selection that ends in drawing tokens: as [`plan`], with a launch of `sample`.
-pub(super) fn plan_sample(
-    problem: &Problem,
-    backend: Backend,
-    device: &DeviceLimits,
-    knobs: &Knobs,
-    reasons: &mut Vec<String>,
-) -> Result<GpuPlan, Error> {
-    Planner { problem, backend, device, knobs, reasons, is_sample: true }.plan()
+    Planner { problem, purpose, backend, device, knobs, reasons }.plan()
 }
 
 struct Planner<'a> {
     problem: &'a Problem,
+    purpose: Purpose,
     backend: Backend,
     device: &'a DeviceLimits,
     knobs: &'a Knobs,
     reasons: &'a mut Vec<String>,
-    /// Whether the kernel is `sample`, which cannot turn to the whole row: NaNs may be masked.
-    is_sample: bool,
 }
 
 impl Planner<'_> {
@@ -209,7 +208,7 @@ impl Planner<'_> {
             _ => self.value(Knob::Stage1Warps, preset),
         };
         // `sample` is built for no more.
-        if self.is_sample { warps.min(16) } else { warps }
+        if self.purpose == Purpose::Draw { warps.min(16) } else { warps }
     }
 
     /// Blocks a row: enough to fill the device, few enough to keep the merge short.
@@ -246,7 +245,8 @@ impl Planner<'_> {
     /// it pieces give all.
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
-        let gives_all = self.backend == Backend::Stream || self.is_sample || pieces == 1;
+        let gives_all =
+            self.backend == Backend::Stream || self.purpose == Purpose::Draw || pieces == 1;
         if gives_all { k } else { piece_k(k, pieces) }
     }
 
@@ -289,7 +289,7 @@ impl Planner<'_> {
     fn takes_all(&self) -> bool {
         let Problem { n, k, .. } = *self.problem;
         let fits = self.whole_queue().bytes() <= self.device.shared_bytes_max;
-        let may = self.backend != Backend::Stream && !self.is_sample;
+        let may = self.backend != Backend::Stream && self.purpose == Purpose::Answer;
         may && n <= ALL_MAX && k > ALL_K_MIN && 10 * k >= n && fits
     }
 
@@ -303,7 +303,10 @@ impl Planner<'_> {
     fn symbol(&self, depth: u32) -> String {
         let is_large = self.problem.k as u32 > SMALL_K_MAX || self.takes_all();
         let large = if is_large { "large_" } else { "" };
-        let kernel = if self.is_sample { "sample" } else { "select" };
+        let kernel = match self.purpose {
+            Purpose::Answer => "select",
+            Purpose::Draw => "sample",
+        };
         format!("{kernel}_{large}{}_u{depth}", self.problem.dtype.name())
     }
 
