@@ -16,6 +16,10 @@ pub(crate) const UUID: [u8; 16] = *b"aikf-emulator-00";
 
 /// Threads of a block, at most.
 pub(crate) const MAX_THREADS: u32 = 1024;
+/// Blocks of a cluster, at most, on every GPU that has clusters.
+pub(crate) const CLUSTER_MAX_PORTABLE: u32 = 8;
+/// Blocks of a cluster, at most, of a kernel that allows more.
+pub(crate) const CLUSTER_MAX: u32 = 16;
 /// Bytes of shared memory of a block that does not opt in to more.
 pub(crate) const SHARED_DEFAULT: u32 = 48 << 10;
 /// Bytes of shared memory of a block that does.
@@ -59,7 +63,8 @@ pub(crate) fn attribute(number: i32) -> Option<i32> {
         A::MAX_SHARED_MEMORY_PER_BLOCK_OPTIN => SHARED_OPT_IN,
         A::MAX_BLOCKS_PER_MULTIPROCESSOR => BLOCKS_PER_MULTIPROCESSOR,
         A::RESERVED_SHARED_MEMORY_PER_BLOCK => SHARED_RESERVED,
-        // All else that CUDA defines is absent from this GPU, clusters among it.
+        A::CLUSTER_LAUNCH => 1,
+        // All else that CUDA defines is absent from this GPU.
         DeviceAttribute(1..=150) => 0,
         DeviceAttribute(_) => return None,
     };

@@ -119,6 +119,8 @@ pub(crate) struct Function {
     pub(crate) kernel: Kernel,
     /// The bytes of dynamic shared memory that a launch may ask for.
     pub(crate) max_dynamic_shared: u32,
+    /// Whether clusters may be larger than on every GPU that has them.
+    pub(crate) large_clusters: bool,
 }
 
 /// The primary context.

@@ -29,6 +29,8 @@ pub(crate) struct KernelLaunch {
     pub(crate) block: u32,
     /// Bytes of dynamic shared memory of a block.
     pub(crate) shared_bytes: u32,
+    /// Blocks of a cluster.
+    pub(crate) cluster: u32,
     /// One for each parameter.
     pub(crate) arguments: Vec<Argument>,
 }
@@ -177,6 +179,7 @@ impl KernelLaunch {
         let resident = device::occupancy(self.block, self.shared_bytes) * device::MULTIPROCESSORS;
         let state = state::lock();
         let mut launch = Launch::new(self.grid, self.block, self.shared_bytes)
+            .cluster(self.cluster)
             .schedule(state.schedule)
             .allocations(state.memory.ranges());
         launch.resident_blocks = resident.clamp(1, self.grid.max(1));

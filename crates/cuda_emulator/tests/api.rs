@@ -158,7 +158,7 @@ fn large_shared_memory_has_to_be_allowed() {
 }
 
 #[test]
-fn extended_launches_run_unless_they_have_clusters() {
+fn extended_launches_run_in_whole_clusters() {
     let _gpu = Gpu::new();
     let data = upload(&[1, 2]);
     let arguments = [(&raw const data).cast::<c_void>()];
@@ -170,7 +170,18 @@ fn extended_launches_run_unless_they_have_clusters() {
     assert_eq!(launch(LaunchExtras { cluster: None, programmatic: true }), 0);
     assert_eq!(download(data, 2), [2, 1]);
     assert_eq!(launch(LaunchExtras { cluster: Some([1, 1, 1]), programmatic: false }), 0);
-    assert_eq!(launch(LaunchExtras { cluster: Some([2, 1, 1]), programmatic: false }), 801);
+    let clustered = |cluster, blocks| {
+        let function = function(c"exchange");
+        let extras = LaunchExtras { cluster: Some(cluster), programmatic: false };
+        // SAFETY: the function and the arguments are valid.
+        code(unsafe { api::launch_kernel_ex(function, &shape(blocks, 1, 4), &extras, &arguments) })
+    };
+    assert_eq!(download(data, 2), [1, 2]);
+    assert_eq!(clustered([2, 1, 1], 2), 0);
+    assert_eq!(download(data, 2), [2, 1]);
+    assert_eq!(clustered([2, 1, 1], 3), 1, "three blocks are not whole clusters");
+    assert_eq!(clustered([1, 2, 1], 2), 801);
+    assert_eq!(clustered([16, 1, 1], 16), 912, "the kernel does not allow it");
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub mod code {
     pub const LAUNCH_FAILED: u32 = 719;
     /// A cooperative launch has more blocks than the GPU holds at once.
     pub const COOPERATIVE_LAUNCH_TOO_LARGE: u32 = 720;
+    /// `CUDA_ERROR_INVALID_CLUSTER_SIZE`.
+    pub const INVALID_CLUSTER_SIZE: u32 = 912;
     /// The driver or GPU cannot do this.
     pub const NOT_SUPPORTED: u32 = 801;
     /// The call is forbidden while a stream is captured.

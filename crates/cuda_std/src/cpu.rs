@@ -1,10 +1,11 @@
 //! The CPU back end: every device function becomes a call of the SIMT emulator, which knows the
 //! calling line (`#[track_caller]`), checks the access and may switch threads there.
 use simt::collective::{self, Reduce};
-use simt::{global, index, shared};
+use simt::{cluster, global, index, shared};
 
 use crate::float::{bf16_to_f32, pairs};
 
+pub use cluster::{arrive as cluster_arrive, rank as cluster_rank, wait as cluster_wait};
 pub use collective::{block_and, block_count, block_or, block_sync, warp_sync};
 pub use index::{block_dim, block_index, grid_dim, lane, thread_index};
 
@@ -48,6 +49,14 @@ reduce! { reduce_add = Add; reduce_max = Max; reduce_min = Min; reduce_or = Or; 
 /// The emulator runs one access at a time, so a fence has nothing to order.
 pub fn device_fence() {}
 
+/// Bits of an address in a block's shared memory; above them, in that of a cluster's, the block's
+/// rank.
+const SHARED_BITS: u32 = 24;
+
+pub fn cluster_map(address: u32, rank: u32) -> u32 {
+    rank << SHARED_BITS | address
+}
+
 pub fn shared_base() -> u32 {
     0
 }
@@ -63,6 +72,11 @@ pub trait Word: Copy {
     #[track_caller]
     fn shared_store(address: u32, value: Self) {
         shared::write(address, value);
+    }
+    /// Writes shared memory of a block of the cluster.
+    #[track_caller]
+    fn cluster_store(address: u32, value: Self) {
+        cluster::write(address >> SHARED_BITS, address & ((1 << SHARED_BITS) - 1), value);
     }
     /// Reads global memory that the grid does not write.
     ///

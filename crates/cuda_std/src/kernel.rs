@@ -10,6 +10,20 @@ pub struct KernelInfo {
     pub max_threads: u32,
     /// The size in bytes of each parameter, in order.
     pub parameter_bytes: &'static [usize],
+    /// The first GPU generation that has it, compute capability major times 10 plus minor; 0 where
+    /// all have it.
+    pub since: u32,
+}
+
+/// The number in the name of a GPU generation, such as `sm90`; 0 for none.
+#[doc(hidden)]
+pub const fn generation(name: &str) -> u32 {
+    let (digits, mut number, mut at) = (name.as_bytes(), 0, 2);
+    while at < digits.len() {
+        number = 10 * number + (digits[at] - b'0') as u32;
+        at += 1;
+    }
+    number
 }
 
 /// Declares kernels as instances of generic bodies.
@@ -21,21 +35,23 @@ pub struct KernelInfo {
 /// }
 /// ```
 ///
-/// `threads` is the most threads a block may have; `blocks` is how many blocks must fit on a
+/// `threads` is the most threads a block may have; a kernel with `since sm90` is in the PTX of that
+/// generation and later ones alone. `blocks` is how many blocks must fit on a
 /// multiprocessor, which bounds the registers. On the GPU each line becomes an exported entry
 /// point and a marker comment, from which `cuda_builder` writes the launch directives. On the
 /// host the lines become `KERNELS: &[KernelInfo]` and, with the emulator, `EMULATED`, the table
 /// that runs them by name.
 #[macro_export]
 macro_rules! kernels {
-    ($($(#[$doc:meta])* $name:ident[threads $threads:literal, blocks $blocks:literal]
-       ($($arg:ident: $type:ty),* $(,)?) = $body:path;)*) => {
+    ($($(#[$doc:meta])* $name:ident[threads $threads:literal, blocks $blocks:literal
+        $(, since $since:ident)?]($($arg:ident: $type:ty),* $(,)?) = $body:path;)*) => {
         /// Every kernel of this module.
         #[cfg(not(target_arch = "nvptx64"))]
         pub const KERNELS: &[$crate::KernelInfo] = &[$($crate::KernelInfo {
             name: stringify!($name),
             max_threads: $threads,
             parameter_bytes: &[$(size_of::<$type>()),*],
+            since: $crate::macros::generation(concat!($(stringify!($since))?)),
         }),*];
 
         /// The same kernels, to be run by name in the emulator.
@@ -63,6 +79,7 @@ macro_rules! kernels {
 
         $(
             #[cfg(target_arch = "nvptx64")]
+            $(#[cfg($since)])?
             core::arch::global_asm!(concat!(
                 "// @launch ", stringify!($name), " .maxntid ", $threads, ", 1, 1 .minnctapersm ",
                 $blocks
@@ -72,6 +89,7 @@ macro_rules! kernels {
             /// # Safety
             /// The contract of the body that it instantiates.
             #[cfg(target_arch = "nvptx64")]
+            $(#[cfg($since)])?
             #[unsafe(no_mangle)]
             pub unsafe extern "ptx-kernel" fn $name($($arg: $type),*) {
                 // SAFETY: the same contract.

@@ -40,6 +40,7 @@ use cpu as backend;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod device {
     pub mod atomic;
+    pub mod cluster;
     pub mod count;
     pub mod float;
     pub mod global;
@@ -55,6 +56,7 @@ pub use device::*;
 /// What the macros of this crate refer to; not for direct use.
 #[doc(hidden)]
 pub mod macros {
+    pub use crate::kernel::generation;
     #[cfg(all(not(target_arch = "nvptx64"), feature = "emulator"))]
     pub use simt::Kernel;
 }

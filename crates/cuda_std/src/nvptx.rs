@@ -43,6 +43,15 @@ mod intrinsics {
         #[link_name = "llvm.nvvm.match.any.sync.i32"]
         pub safe fn match_any(mask: u32, value: u32) -> u32;
     }
+    // From sm_90 on; a kernel that calls them says `since sm90`.
+    unsafe extern "C" {
+        #[link_name = "llvm.nvvm.read.ptx.sreg.cluster.ctarank"]
+        pub safe fn cluster_rank() -> u32;
+        #[link_name = "llvm.nvvm.barrier.cluster.arrive.aligned"]
+        pub safe fn cluster_arrive();
+        #[link_name = "llvm.nvvm.barrier.cluster.wait.aligned"]
+        pub safe fn cluster_wait();
+    }
     #[cfg(sm80)]
     unsafe extern "C" {
         #[link_name = "llvm.nvvm.redux.sync.add"]
@@ -56,6 +65,20 @@ mod intrinsics {
         #[link_name = "llvm.nvvm.redux.sync.and"]
         pub safe fn reduce_and(value: u32, mask: u32) -> u32;
     }
+}
+
+pub use intrinsics::{cluster_arrive, cluster_rank, cluster_wait};
+
+/// The address of another block's shared memory, from that of the same place in one's own.
+#[inline(always)]
+pub fn cluster_map(address: u32, rank: u32) -> u32 {
+    let mapped;
+    // SAFETY: arithmetic between registers.
+    unsafe {
+        asm!("mapa.shared::cluster.u32 {0}, {1}, {2};", out(reg32) mapped, in(reg32) address,
+             in(reg32) rank, options(pure, nomem, nostack, preserves_flags));
+    }
+    mapped
 }
 
 pub use intrinsics::{
@@ -151,6 +174,8 @@ pub trait Word: Copy {
     fn shared_load(address: u32) -> Self;
     /// Writes shared memory.
     fn shared_store(address: u32, value: Self);
+    /// Writes shared memory of a block of the cluster.
+    fn cluster_store(address: u32, value: Self);
     /// Reads global memory that the grid does not write.
     ///
     /// # Safety
@@ -187,6 +212,14 @@ macro_rules! word {
                 unsafe {
                     asm!(concat!("st.shared.", $suffix, " [{0}], {1};"), in(reg32) address,
                          in($reg) value, options(nostack, preserves_flags));
+                }
+            }
+            #[inline(always)]
+            fn cluster_store(address: u32, value: Self) {
+                // SAFETY: the array's maker vouches for the place.
+                unsafe {
+                    asm!(concat!("st.shared::cluster.", $suffix, " [{0}], {1};"),
+                         in(reg32) address, in($reg) value, options(nostack, preserves_flags));
                 }
             }
             #[inline(always)]

@@ -27,7 +27,7 @@ impl World {
     }
 
     #[cold]
-    fn refuse(&self, request: &Request, refusal: Refusal) -> ! {
+    pub(crate) fn refuse(&self, request: &Request, refusal: Refusal) -> ! {
         let &Request { address, bytes, access, site, .. } = request;
         let me = self.name(self.my_slot());
         let what = format!(

@@ -33,7 +33,7 @@ pub(crate) fn run(launch: &Launch, schedule: Schedule, kernel: &dyn Fn()) -> Res
         kernel,
         runs: (0..world.threads.len()).map(|_| None).collect(),
         stacks: Vec::new(),
-        order: world.scheduler.borrow_mut().block_order(launch.grid),
+        order: world.scheduler.borrow_mut().block_order(launch.grid, launch.cluster),
         live_blocks: 0,
         switches: 0,
     };
@@ -60,8 +60,8 @@ struct Engine<'a> {
 impl Engine<'_> {
     fn run(&mut self) -> Result<(), Fault> {
         self.order.reverse();
-        for place in 0..self.world.blocks.len() as u32 {
-            self.start_next_block(place);
+        for cluster in 0..self.world.clusters.len() as u32 {
+            self.start_next_cluster(cluster);
         }
         while self.live_blocks > 0 {
             match self.world.pick() {
@@ -94,8 +94,18 @@ impl Engine<'_> {
         }
         if self.world.thread_ended(slot) {
             self.live_blocks -= 1;
-            self.start_next_block(self.world.block_of(slot));
+            let cluster = self.world.block_of(slot) / self.world.cluster_dim;
+            if self.world.cluster_ended(cluster) {
+                self.start_next_cluster(cluster);
+            }
         }
+    }
+
+    /// Starts the blocks of the grid's next cluster, if there is one, in free places.
+    fn start_next_cluster(&mut self, cluster: u32) {
+        let dim = self.world.cluster_dim;
+        self.world.clear_cluster(cluster);
+        (cluster * dim..(cluster + 1) * dim).for_each(|place| self.start_next_block(place));
     }
 
     /// Starts the next block of the grid, if there is one, in a free place.

@@ -34,6 +34,8 @@ pub enum FaultKind {
     Misaligned,
     /// A read of shared memory that nobody has written.
     Uninitialized,
+    /// A cluster's barrier or its blocks' memory is used as no GPU allows.
+    Cluster,
     /// The kernel panicked.
     Panic,
 }
@@ -49,6 +51,7 @@ impl fmt::Display for FaultKind {
             FaultKind::OutOfBounds => "out of bounds",
             FaultKind::Misaligned => "misaligned",
             FaultKind::Uninitialized => "uninitialized",
+            FaultKind::Cluster => "cluster",
             FaultKind::Panic => "panic",
         })
     }

@@ -16,9 +16,12 @@ pub struct Launch {
     pub block: u32,
     /// How many bytes of dynamic shared memory a block has.
     pub shared_bytes: u32,
+    /// How many consecutive blocks make a cluster; the grid is a multiple of it.
+    pub cluster: u32,
     /// Who runs when. `SIMT_REPLAY` in the environment overrides it.
     pub schedule: Schedule,
-    /// How many blocks are live at once; the next one starts when one of them ends. At least 1.
+    /// How many blocks are live at once, rounded up to whole clusters; the next ones start when a
+    /// cluster has ended. At least 1.
     pub resident_blocks: u32,
     /// Whether to look for races on shared memory.
     pub check_races: bool,
@@ -33,11 +36,17 @@ impl Launch {
             grid,
             block,
             shared_bytes,
+            cluster: 1,
             schedule: Schedule::InOrder,
             resident_blocks: 4,
             check_races: true,
             allocations: None,
         }
+    }
+
+    /// The same launch with clusters of so many blocks.
+    pub fn cluster(self, cluster: u32) -> Launch {
+        Launch { cluster, ..self }
     }
 
     /// The same launch under another schedule.
@@ -93,8 +102,8 @@ pub struct Kernel {
 /// The first [`Fault`] found.
 ///
 /// # Panics
-/// If the block or `resident_blocks` is not of a valid size, if `SIMT_REPLAY` is no [`Schedule`],
-/// or if the operating system has no memory left for stacks.
+/// If the block, the cluster or `resident_blocks` is not of a valid size, if `SIMT_REPLAY` is no
+/// [`Schedule`], or if the operating system has no memory left for stacks.
 ///
 /// # Cost
 /// About 100 ns a switch; 64 KiB of address space for each live thread, kept for later launches.
@@ -105,6 +114,12 @@ pub fn launch(launch: &Launch, kernel: impl Fn()) -> Result<Stats, Fault> {
         launch.block
     );
     assert!(launch.resident_blocks >= 1, "a launch needs at least one resident block");
+    assert!(
+        launch.cluster >= 1 && launch.grid.is_multiple_of(launch.cluster),
+        "{} blocks are not whole clusters of {}",
+        launch.grid,
+        launch.cluster
+    );
     let schedule = replay().unwrap_or(launch.schedule);
     exec::run(launch, schedule, &kernel)
 }

@@ -60,9 +60,10 @@
 //! | `rendezvous`, `stuck` | waiting at collectives; explaining who waits for whom |
 //! | `access`, `memory` | accesses and their checks |
 //! | `race`, `order` | the race detector; what barriers order |
-//! | `index`, `collective`, `shared`, `global` | the device functions |
+//! | `index`, `collective`, `shared`, `global`, `cluster` | the device functions |
 //! | `fault` | what can go wrong, in words |
 mod access;
+pub mod cluster;
 pub mod collective;
 mod exec;
 mod fault;

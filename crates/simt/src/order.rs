@@ -4,8 +4,8 @@
 //! last barrier it passed; an access carries the clock it was done at. So "A's access came before
 //! B's present, by a chain of barriers" becomes comparisons of numbers:
 //!
-//! - a block-wide barrier raises the block's *floor*: accesses at clocks below it are in the past
-//!   of everybody;
+//! - a barrier of the block or of its cluster raises the block's *floor*: accesses at clocks below
+//!   it are in the past of everybody;
 //! - a `warp_sync` of a whole warp raises the warp's floor, in the same way for its lanes;
 //! - a `warp_sync` of some lanes needs more: each lane remembers, for each other lane, up to which
 //!   clock it has *seen* it (a vector clock). Few kernels do this, so it is made on first use.
@@ -47,7 +47,10 @@ impl Order {
     /// The clock at which `thread` does its accesses now.
     #[inline]
     pub(crate) fn clock(&self, thread: u32) -> u32 {
-        let warp = &self.warps[(thread / WARP) as usize];
+        let Some(warp) = self.warps.get((thread / WARP) as usize) else {
+            // A thread of another block of the cluster: only the cluster's barriers order it.
+            return self.floor;
+        };
         let clock = self.floor.max(warp.floor);
         match &warp.partial {
             None => clock,
@@ -63,7 +66,9 @@ impl Order {
         if earlier / WARP != now / WARP {
             return false;
         }
-        let warp = &self.warps[(now / WARP) as usize];
+        let Some(warp) = self.warps.get((now / WARP) as usize) else {
+            return false;
+        };
         clock < warp.floor
             || warp.partial.as_ref().is_some_and(|partial| {
                 clock < partial.seen[(now % WARP) as usize][(earlier % WARP) as usize]

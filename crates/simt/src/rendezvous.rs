@@ -4,6 +4,7 @@
 //! look at the others. The last one computes the results and wakes everybody, itself included.
 use std::fmt;
 
+use crate::cluster::Part;
 use crate::collective::Reduce;
 use crate::fault::{FaultKind, Site};
 use crate::memory::{WARP, lanes};
@@ -234,6 +235,18 @@ impl World {
         block.ended.get() == self.block_dim
     }
 
+    /// Whether all blocks of a cluster have ended.
+    pub(crate) fn cluster_ended(&self, cluster: u32) -> bool {
+        let (first, dim) = (cluster * self.cluster_dim, self.cluster_dim as usize);
+        let mut blocks = self.blocks[first as usize..][..dim].iter();
+        blocks.all(|block| block.ended.get() == self.block_dim)
+    }
+
+    /// Another cluster of the grid takes the place of one that has ended.
+    pub(crate) fn clear_cluster(&self, cluster: u32) {
+        self.clusters[cluster as usize].clear();
+    }
+
     /// Block `id` of the grid takes the place of one that has ended.
     pub(crate) fn start_block(&self, place: u32, id: u32) {
         let block = &self.blocks[place as usize];
@@ -247,6 +260,7 @@ impl World {
         let first = place * self.block_dim;
         let mut scheduler = self.scheduler.borrow_mut();
         for slot in first..first + self.block_dim {
+            self.threads[slot as usize].part.set(Part::default());
             scheduler.queue(slot);
         }
     }

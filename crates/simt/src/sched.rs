@@ -85,15 +85,19 @@ impl Scheduler {
         }
     }
 
-    /// The order in which the blocks of the grid start. CUDA promises none.
-    pub(crate) fn block_order(&mut self, grid: u32) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..grid).collect();
+    /// The order in which the blocks of the grid start, whole clusters one after the other. CUDA
+    /// promises none.
+    pub(crate) fn block_order(&mut self, grid: u32, cluster: u32) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..grid / cluster).collect();
         if let Some(random) = &mut self.random {
             for last in (1..order.len()).rev() {
                 order.swap(last, random.below(last + 1));
             }
         }
         order
+            .iter()
+            .flat_map(|first| (0..cluster).map(move |rank| first * cluster + rank))
+            .collect()
     }
 
     /// Takes the thread that runs next.

@@ -76,6 +76,12 @@ pub(crate) fn who_waits(world: &World) -> String {
             add(format!("of block {id} have ended"), block.ended.get());
         }
     }
+    for cluster in &world.clusters {
+        for (slot, site) in cluster.waiting.borrow().iter() {
+            let id = world.blocks[world.block_of(*slot) as usize].id.get();
+            add(format!("of block {id} wait for their cluster at {site}"), 1);
+        }
+    }
     let mut text = String::new();
     for (place, count) in places {
         let _ = write!(text, "; {count} threads {place}");

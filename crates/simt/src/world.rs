@@ -7,6 +7,7 @@ use std::ptr;
 
 use corosensei::Yielder;
 
+use crate::cluster::{Cluster, Part};
 use crate::fault::{Fault, FaultKind, Site};
 use crate::memory::{Allocations, SharedMemory};
 use crate::rendezvous::{Barrier, Warp};
@@ -34,6 +35,8 @@ pub(crate) struct Thread {
     pub(crate) value: Cell<u64>,
     pub(crate) source: Cell<u32>,
     pub(crate) result: Cell<u32>,
+    /// Its part in its cluster's barriers.
+    pub(crate) part: Cell<Part>,
 }
 
 /// One resident block. When its threads have ended, the next block of the grid takes its place.
@@ -49,8 +52,11 @@ pub(crate) struct Block {
 pub(crate) struct World {
     pub(crate) grid_dim: u32,
     pub(crate) block_dim: u32,
+    pub(crate) cluster_dim: u32,
     pub(crate) threads: Vec<Thread>,
     pub(crate) blocks: Vec<Block>,
+    /// Of so many consecutive ones of these.
+    pub(crate) clusters: Vec<Cluster>,
     pub(crate) scheduler: RefCell<Scheduler>,
     /// Blocks of the grid that have not started.
     pub(crate) waiting_blocks: Cell<u32>,
@@ -73,7 +79,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(launch: &Launch, schedule: Schedule) -> World {
-        let (dim, resident) = (launch.block, launch.resident_blocks.min(launch.grid));
+        let dim = launch.block;
+        let clusters = launch.resident_blocks.min(launch.grid).div_ceil(launch.cluster);
+        let resident = clusters * launch.cluster;
         let thread = |slot: u32| Thread {
             index: slot % dim,
             block: slot / dim,
@@ -81,6 +89,7 @@ impl World {
             value: Cell::new(0),
             source: Cell::new(0),
             result: Cell::new(0),
+            part: Cell::default(),
         };
         let block = |_| Block {
             id: Cell::new(0),
@@ -93,9 +102,11 @@ impl World {
         World {
             grid_dim: launch.grid,
             block_dim: dim,
+            cluster_dim: launch.cluster,
             scheduler: RefCell::new(Scheduler::new(schedule, threads.len())),
             threads,
             blocks: (0..resident).map(block).collect(),
+            clusters: (0..clusters).map(|_| Cluster::default()).collect(),
             waiting_blocks: Cell::new(launch.grid),
             schedule,
             allocations: launch.allocations.as_deref().map(Allocations::new),
@@ -146,6 +157,19 @@ impl World {
     #[inline]
     pub(crate) fn my_block(&self) -> &Block {
         &self.blocks[self.me().block as usize]
+    }
+
+    /// The place among the resident blocks of the running thread's cluster's first.
+    fn my_cluster_place(&self) -> u32 {
+        self.me().block / self.cluster_dim * self.cluster_dim
+    }
+
+    pub(crate) fn my_cluster(&self) -> &Cluster {
+        &self.clusters[(self.my_cluster_place() / self.cluster_dim) as usize]
+    }
+
+    pub(crate) fn blocks_of_my_cluster(&self) -> &[Block] {
+        &self.blocks[self.my_cluster_place() as usize..][..self.cluster_dim as usize]
     }
 
     /// The slot of the running thread.

@@ -4,6 +4,8 @@ use simt::{Fault, FaultKind, Launch, Schedule};
 
 #[path = "litmus/accesses.rs"]
 mod accesses;
+#[path = "litmus/clusters.rs"]
+mod clusters;
 #[path = "litmus/correct.rs"]
 mod correct;
 #[path = "litmus/panics.rs"]

@@ -39,8 +39,12 @@ entry_points! {
                 function.max_dynamic_shared = bytes;
                 Ok(())
             }
-            // The share of shared memory in the cache, and large clusters.
-            A(9) | A::NON_PORTABLE_CLUSTER => Ok(()),
+            A::NON_PORTABLE_CLUSTER => {
+                function.large_clusters = value != 0;
+                Ok(())
+            }
+            // The share of shared memory in the cache.
+            A(9) => Ok(()),
             _ => Err(code::INVALID_VALUE),
         }
     }
@@ -54,6 +58,7 @@ entry_points! {
             A::NUM_REGISTERS => REGISTERS as i32,
             A::PTX_VERSION | A::BINARY_VERSION => ARCHITECTURE,
             A::MAX_DYNAMIC_SHARED => function.max_dynamic_shared as i32,
+            A::NON_PORTABLE_CLUSTER => function.large_clusters.into(),
             // Memory that the kernel declares itself, preferences, clusters: none.
             A(1..=15) => 0,
             _ => return Err(code::INVALID_VALUE),

@@ -6,7 +6,7 @@ use std::slice;
 use cuda_loader::error::code;
 
 use super::entry_points;
-use crate::device::{MAX_THREADS, SHARED_OPT_IN};
+use crate::device::{self, CLUSTER_MAX, CLUSTER_MAX_PORTABLE, MAX_THREADS, SHARED_OPT_IN};
 use crate::state::{self, Function, Outcome};
 use crate::work::{Argument, KernelLaunch, Work, spoil_capture, submit};
 
@@ -17,6 +17,19 @@ struct Shape {
     grid: [u32; 3],
     block: [u32; 3],
     shared_bytes: u32,
+}
+
+/// What the attributes of a launch ask for.
+#[derive(Clone, Copy)]
+struct Extras {
+    /// Blocks of a cluster.
+    cluster: u32,
+    /// Whether all blocks must be live at once.
+    is_cooperative: bool,
+}
+
+impl Extras {
+    const NONE: Extras = Extras { cluster: 1, is_cooperative: false };
 }
 
 /// `CUlaunchConfig`.
@@ -42,7 +55,7 @@ const COOPERATIVE: u32 = 2;
 const CLUSTER_DIMENSION: u32 = 4;
 
 /// Checks a launch as the driver does, before it looks at the arguments.
-fn check_shape(function: &Function, shape: Shape) -> Outcome {
+fn check_shape(function: &Function, shape: Shape, is_cooperative: bool) -> Outcome {
     let Shape { grid, block, shared_bytes } = shape;
     let threads = block.iter().try_fold(1u32, |product, &side| product.checked_mul(side));
     let threads = threads.filter(|&threads| (1..=MAX_THREADS).contains(&threads));
@@ -56,6 +69,10 @@ fn check_shape(function: &Function, shape: Shape) -> Outcome {
     if grid[1..] != [1, 1] || block[1..] != [1, 1] {
         return Err(code::NOT_SUPPORTED);
     }
+    let live = device::occupancy(threads, shared_bytes) * device::MULTIPROCESSORS;
+    if is_cooperative && grid[0] > live {
+        return Err(code::COOPERATIVE_LAUNCH_TOO_LARGE);
+    }
     Ok(())
 }
 
@@ -68,13 +85,17 @@ fn check_shape(function: &Function, shape: Shape) -> Outcome {
 unsafe fn launch(
     function: usize,
     shape: Shape,
+    extras: Extras,
     stream: usize,
     arguments: *const *const c_void,
 ) -> Outcome {
     let mut state = state::enter()?;
     let function = state.functions.get(function)?;
     let kernel = function.kernel;
-    if let Err(code) = check_shape(function, shape) {
+    let Extras { cluster, is_cooperative } = extras;
+    let checked = check_shape(function, shape, is_cooperative)
+        .and_then(|()| check_cluster(function, shape, cluster));
+    if let Err(code) = checked {
         spoil_capture(&mut state, stream)?;
         return Err(code);
     }
@@ -82,7 +103,8 @@ unsafe fn launch(
     // SAFETY: the caller's duty.
     let arguments = unsafe { copy_arguments(kernel.parameter_bytes, arguments) }?;
     let (grid, block, shared_bytes) = (shape.grid[0], shape.block[0], shape.shared_bytes);
-    submit(stream, Work::Launch(KernelLaunch { kernel, grid, block, shared_bytes, arguments }))
+    let launch = KernelLaunch { kernel, grid, block, shared_bytes, cluster, arguments };
+    submit(stream, Work::Launch(launch))
 }
 
 /// Copies arguments of these sizes.
@@ -109,36 +131,30 @@ unsafe fn copy_arguments(
     Ok(copies.collect())
 }
 
-/// Checks the attributes of an extended launch. A cooperative launch needs nothing more, because
-/// as many blocks are live as the GPU holds; a dependent launch may start late, and here it does.
-fn check_attributes(attributes: &[Attribute]) -> Outcome {
+/// Reads the attributes of an extended launch. A dependent launch may start late, and here it does.
+fn read_attributes(attributes: &[Attribute]) -> Result<Extras, u32> {
+    let mut extras = Extras::NONE;
     for Attribute { id, value, .. } in attributes {
-        let cluster = *id == CLUSTER_DIMENSION && value[..3].iter().any(|&side| side > 1);
-        if cluster {
-            return Err(code::NOT_SUPPORTED);
+        match *id {
+            COOPERATIVE => extras.is_cooperative = value[0] != 0,
+            CLUSTER_DIMENSION if value[1..3] != [1, 1] => return Err(code::NOT_SUPPORTED),
+            CLUSTER_DIMENSION => extras.cluster = value[0],
+            _ => {}
         }
     }
-    Ok(())
+    Ok(extras)
 }
 
-/// Enqueues a kernel whose blocks must all be live at once.
-///
-/// # Safety
-///
-/// As for [`launch`].
-unsafe fn launch_cooperative(
-    function: usize,
-    shape: Shape,
-    stream: usize,
-    arguments: *const *const c_void,
-) -> Outcome {
-    let threads = shape.block.iter().product();
-    let blocks = crate::device::occupancy(threads, shape.shared_bytes);
-    if shape.grid[0] > blocks * crate::device::MULTIPROCESSORS {
-        return Err(code::COOPERATIVE_LAUNCH_TOO_LARGE);
+/// Checks a cluster as the driver does: so many whole ones, no larger than the kernel may have.
+fn check_cluster(function: &Function, shape: Shape, cluster: u32) -> Outcome {
+    let most = if function.large_clusters { CLUSTER_MAX } else { CLUSTER_MAX_PORTABLE };
+    if cluster == 0 || !shape.grid[0].is_multiple_of(cluster) {
+        return Err(code::INVALID_VALUE);
     }
-    // SAFETY: the caller's duty.
-    unsafe { launch(function, shape, stream, arguments) }
+    if cluster > most {
+        return Err(code::INVALID_CLUSTER_SIZE);
+    }
+    Ok(())
 }
 
 entry_points! {
@@ -158,7 +174,9 @@ entry_points! {
     ) {
         let (grid, block) = ([grid_x, grid_y, grid_z], [block_x, block_y, block_z]);
         // SAFETY: the caller vouches for arguments and kernel.
-        unsafe { launch(function, Shape { grid, block, shared_bytes }, stream, arguments) }
+        unsafe {
+            launch(function, Shape { grid, block, shared_bytes }, Extras::NONE, stream, arguments)
+        }
     }
 
     /// Enqueues a kernel with attributes.
@@ -175,14 +193,8 @@ entry_points! {
             attributes =
                 unsafe { slice::from_raw_parts(config.attributes, config.count as usize) };
         }
-        check_attributes(attributes)?;
-        let cooperative =
-            |attribute: &Attribute| attribute.id == COOPERATIVE && attribute.value[0] != 0;
-        if attributes.iter().any(cooperative) {
-            // SAFETY: the caller vouches for arguments and kernel.
-            return unsafe { launch_cooperative(function, config.shape, config.stream, arguments) };
-        }
+        let extras = read_attributes(attributes)?;
         // SAFETY: the caller vouches for arguments and kernel.
-        unsafe { launch(function, config.shape, config.stream, arguments) }
+        unsafe { launch(function, config.shape, extras, config.stream, arguments) }
     }
 }

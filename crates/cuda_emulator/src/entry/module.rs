@@ -114,7 +114,9 @@ entry_points! {
             return Err(code::NOT_FOUND);
         };
         let max_dynamic_shared = SHARED_DEFAULT;
-        give(function, state.functions.insert(Function { module, kernel, max_dynamic_shared }))
+        let function_of =
+            Function { module, kernel, max_dynamic_shared, large_clusters: false };
+        give(function, state.functions.insert(function_of))
     }
 
     /// A variable by name: the emulator has none.

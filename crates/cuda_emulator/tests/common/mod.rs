@@ -19,6 +19,7 @@ pub const PTX: &str = "
 .visible .entry add_u32(.param .u64 data, .param .u32 amount, .param .u32 count) { ret; }
 .visible .entry reverse_block(.param .u64 data) { ret; }
 .visible .entry diverge() { ret; }
+.visible .entry exchange(.param .u64 data) { ret; }
 .visible .entry unregistered() { ret; }
 ";
 
@@ -27,6 +28,7 @@ pub static KERNELS: &[&[Kernel]] = &[&[
     Kernel { name: "add_u32", max_threads: 256, parameter_bytes: &[8, 4, 4], call: add_u32 },
     Kernel { name: "reverse_block", max_threads: 1024, parameter_bytes: &[8], call: reverse },
     Kernel { name: "diverge", max_threads: 1024, parameter_bytes: &[], call: diverge },
+    Kernel { name: "exchange", max_threads: 32, parameter_bytes: &[8], call: exchange },
     Kernel { name: "undeclared", max_threads: 1024, parameter_bytes: &[], call: diverge },
 ]];
 
@@ -68,6 +70,22 @@ unsafe fn reverse(args: &[*const c_void]) {
     let value: u32 = simt::shared::read(4 * (last - thread));
     // SAFETY: as above, and the place is this thread's own.
     unsafe { global::write(data.wrapping_add(thread as usize), value) };
+}
+
+/// Each of the two blocks of a cluster hands its word to the other.
+unsafe fn exchange(args: &[*const c_void]) {
+    // SAFETY: the only parameter is a pointer.
+    let data: *mut u32 = unsafe { argument(args, 0) };
+    let place = data.wrapping_add(index::block_index() as usize);
+    simt::cluster::arrive();
+    simt::cluster::wait();
+    // SAFETY: in bounds: the host gives a word for each block (checked: simt).
+    let value = unsafe { global::read(place) };
+    simt::cluster::write(1 - simt::cluster::rank(), 0, value);
+    simt::cluster::arrive();
+    simt::cluster::wait();
+    // SAFETY: as above, and the place is this block's own.
+    unsafe { global::write(place, simt::shared::read(0)) };
 }
 
 /// Half of the block waits at another barrier than the other half.

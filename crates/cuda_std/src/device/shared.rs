@@ -52,6 +52,12 @@ impl<T: Word> SharedArray<T> {
         T::shared_store(self.place(index), value);
     }
 
+    /// Where it starts, in the shared window.
+    #[inline(always)]
+    pub(crate) fn address(self) -> u32 {
+        self.address
+    }
+
     #[inline(always)]
     fn place(self, index: u32) -> u32 {
         self.address + index * size_of::<T>() as u32
