@@ -1,7 +1,7 @@
 //! The one place that launches kernels.
 use std::ffi::c_void;
 
-use cuda_loader::api::launch::{LaunchConfig, launch_kernel};
+use cuda_loader::api::launch::{LaunchConfig, LaunchExtras, launch_kernel, launch_kernel_ex};
 use cuda_loader::{DevicePtr, DriverError, Function, Stream};
 
 use crate::device::Gpu;
@@ -74,7 +74,7 @@ impl PreparedStep {
     /// # Safety
     /// As for [`PreparedLaunches::enqueue`].
     unsafe fn enqueue(&self, buffers: &Buffers, stream: Stream) -> Result<(), DriverError> {
-        let Launch { grid, block, shared_bytes, .. } = self.step.launch;
+        let Launch { grid, block, shared_bytes, cluster, .. } = self.step.launch;
         let config =
             LaunchConfig { grid: [grid, 1, 1], block: [block, 1, 1], shared_bytes, stream };
         // Addresses that a call knows, kept where the driver can read them.
@@ -98,6 +98,11 @@ impl PreparedStep {
             };
         }
         let arguments = &arguments[..self.step.arguments.len()];
+        if cluster > 1 {
+            let extras = LaunchExtras { cluster: Some([cluster, 1, 1]), programmatic: false };
+            // SAFETY: as below.
+            return unsafe { launch_kernel_ex(self.function, &config, &extras, arguments) };
+        }
         // SAFETY: the planner lists the kernel's parameters as `variants` declares them and keeps
         // its launch contract (checked: the emulator's tests); the caller vouches for the buffers.
         unsafe { launch_kernel(self.function, &config, arguments) }

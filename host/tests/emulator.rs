@@ -73,6 +73,13 @@ fn no_knob_changes_the_answer() {
     support::corners::give_the_same_answer(&emulator(), &case);
 }
 
+#[test]
+fn rows_in_clusters() {
+    let runtime = emulator();
+    support::clusters::give_the_same_answer(&runtime, 3000, 2);
+    support::clusters::ragged_rows(&runtime, 2500, 1);
+}
+
 /// More than one run, the last one short.
 #[test]
 fn a_k_of_several_runs() {

@@ -14,12 +14,13 @@ use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
-const TESTS: [GpuTest; 15] = [
+const TESTS: [GpuTest; 16] = [
     ("seed_table", seed_table),
     ("random_problems", random_problems),
     ("long_rows", long_rows),
     ("any_k", any_k),
     ("large_batches", large_batches),
+    ("rows_in_clusters", rows_in_clusters),
     ("hundred_repeats", hundred_repeats),
     ("from_the_hosts_memory", from_the_hosts_memory),
     ("no_knob_changes_the_answer", no_knob_changes_the_answer),
@@ -118,6 +119,14 @@ fn large_batches(runtime: &Runtime) {
                 check(runtime, Case { pattern, dtype, rows, n, k, largest, lead: 0 });
             }
         }
+    }
+}
+
+/// Of one unit a lane, and of several.
+fn rows_in_clusters(runtime: &Runtime) {
+    for (n, warps) in [(40_000, 16), (200_000, 8), (3000, 2), (1_000_000, 16)] {
+        support::clusters::give_the_same_answer(runtime, n, warps);
+        support::clusters::ragged_rows(runtime, n, warps);
     }
 }
 

@@ -15,7 +15,7 @@
 //! # Layers
 //!
 //! ```text
-//! variants -> select, short, merge, radix, runs, sample -> prim -> cuda_std
+//! variants -> select, cluster, short, merge, radix, runs, sample -> prim -> cuda_std
 //!                                \-> sampling -> order, params (also the host's)
 //! ```
 //!
@@ -42,6 +42,8 @@ pub mod params;
 pub mod sampling;
 pub mod variants;
 
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod cluster;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod merge;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]

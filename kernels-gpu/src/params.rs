@@ -97,7 +97,8 @@ pub struct SelectParams {
     pub order: Order,
     /// Units that a warp surveys at once, at least 1 and at most [`CHUNK_UNITS_MAX`].
     pub chunk_units: u32,
-    /// What [`list_tops`] says. Unused where a row is one piece.
+    /// What [`list_tops`] says. Unused where a row is one piece. In `cluster`, how many groups of
+    /// lanes a warp has, each with a key for the bound: a power of two, what [`team_groups`] says.
     pub tops: u32,
     /// 1 where a survey looks for a bound; 0 where everything is taken in: in rows of which much is
     /// wanted, looking costs more than it spares. For the `LARGE` instances only.
@@ -303,6 +304,18 @@ pub const fn list_tops(k: u32, pieces: u32) -> u32 {
     let most = if room < LIST_TOPS_MAX { room } else { LIST_TOPS_MAX };
     let tops = if wanted < most { wanted } else { most };
     if tops * pieces < k { 0 } else { tops }
+}
+
+/// Into how many groups of lanes each of `warps` warps is divided where the bound of a row's best
+/// `k` is looked for among the groups' best keys: such that there are twice as many groups as
+/// wanted elements, if they may be so many. The k-th best of `g` such keys is reached by some `-g
+/// ln(1 - k / g)` elements of a row in random order: of twice as many as `k`, by 1.4 `k`.
+pub const fn team_groups(k: u32, warps: u32) -> u32 {
+    let mut groups = 1;
+    while groups * warps < 2 * k && 2 * groups * warps <= RANKED_KEYS_MAX && groups < 32 {
+        groups *= 2;
+    }
+    groups
 }
 
 /// Words of the composite that a list has beside its best keys.

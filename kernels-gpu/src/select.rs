@@ -69,18 +69,16 @@ use cuda_std::atomic::{
     atomic_add_relaxed_u32_device, atomic_fetch_inc_acq_rel_u32_device,
     atomic_load_acquire_u32_device, atomic_store_release_u32_device,
 };
-use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
 
 use crate::order::{NAN_KEY, key_of};
-use crate::params::{Flip, Join, QueueLayout, SelectParams, survey_keys};
-use crate::prim::answer::{Answer, AnswerShape, Finish};
+use crate::params::{Flip, Join, SelectParams};
+use crate::prim::answer::{Finish, Writing};
 use crate::prim::element::Element;
 use crate::prim::lists::{ListShape, Lists};
-use crate::prim::masking::Masking;
+use crate::prim::part::Part;
 use crate::prim::queue::Queue;
-use crate::prim::rows::{Row, row_length};
-use crate::prim::survey::{Survey, Wanted};
+use crate::prim::survey::Wanted;
 use crate::sample::finish::{Outputs, Sampling};
 use crate::sample::rows::RowTable;
 use crate::sampling::launch::SampleParams;
@@ -105,12 +103,11 @@ pub unsafe fn select<E: Element, const U: usize, const LARGE: bool>(
     indices: *mut u32,
     params: SelectParams,
 ) {
-    let SelectParams { k, flip, index, order, capacity, .. } = params;
     // SAFETY: the caller's contract on `x` and `lengths`.
-    let part = unsafe { Piece::<E>::new(x, lengths, params) };
-    let shape = AnswerShape { k, flip, index, order };
+    let part = unsafe { Part::<E>::new(x, lengths, params) };
     let buffers = Buffers { candidates, list_tops, tickets, nans: core::ptr::null_mut() };
-    let writing = Writing::<E, LARGE> { values, indices, number: part.number, shape, capacity };
+    // SAFETY: the caller's contract on the outputs.
+    let writing = unsafe { Writing::<E, LARGE>::new(values, indices, part.number, &params) };
     // SAFETY: the caller's contract.
     unsafe { reduce::<E, U, LARGE, _>(&part, &buffers, &writing) };
 }
@@ -143,7 +140,7 @@ pub unsafe fn sample<E: Element, const U: usize, const LARGE: bool>(
     params: SampleParams,
 ) {
     // SAFETY: the caller's contract on `x` and `lengths`.
-    let part = unsafe { Piece::<E>::new(x, lengths, params.select) };
+    let part = unsafe { Part::<E>::new(x, lengths, params.select) };
     let table = RowTable { rows, seeds, positions };
     let outputs = Outputs { tokens, status, logprobs, ranks, top_tokens, top_logprobs };
     // SAFETY: the caller's contract on table, outputs and shared memory.
@@ -166,133 +163,13 @@ struct Buffers {
     nans: *mut u32,
 }
 
-/// The end of `select`: the answer is written. Its addresses are made when they are needed, so that
-/// they take no registers while the row is read.
-struct Writing<E: Element, const LARGE: bool> {
-    values: *mut E::Raw,
-    indices: *mut u32,
-    number: u32,
-    shape: AnswerShape,
-    capacity: u32,
-}
-
-impl<E: Element, const LARGE: bool> Finish<E> for Writing<E, LARGE> {
-    const MASKS_NAN: bool = false;
-
-    #[inline(always)]
-    fn keep(&self) -> u32 {
-        if LARGE { self.shape.keep(self.capacity) } else { self.shape.keep_few() }
-    }
-
-    #[inline(always)]
-    fn finish(&self, row: &Row<E>, queue: &mut Queue, _has_nan: bool) {
-        // SAFETY: the contract of `select` on the outputs.
-        let answer =
-            unsafe { Answer::new(row, self.values, self.indices, self.number, self.shape) };
-        if LARGE {
-            answer.write(queue);
-        } else {
-            answer.write_few(queue);
-        }
-    }
-}
-
-/// The block's part of a row.
-struct Piece<E: Element> {
-    start: *const E::Raw,
-    row: Row<E>,
-    number: u32,
-    /// Number of the piece in its row.
-    piece: u32,
-    params: SelectParams,
-}
-
-impl<E: Element> Piece<E> {
-    /// # Safety
-    /// As for [`select`], of `x` and `lengths`.
-    #[inline(always)]
-    unsafe fn new(x: *const E::Raw, lengths: *const u32, params: SelectParams) -> Self {
-        // SAFETY: the launch contract; it spares the division's check.
-        unsafe { core::hint::assert_unchecked(params.pieces != 0) };
-        let (number, piece) = (block_idx_x() / params.pieces, block_idx_x() % params.pieces);
-        let start = x.wrapping_add(number as usize * params.row_stride as usize);
-        // SAFETY: the caller's contract on `lengths`.
-        let n = unsafe { row_length(lengths, number, params.n) };
-        // SAFETY: the caller's contract on `x`.
-        let row = unsafe { Row::<E>::new(start, n) };
-        Piece { start, row, number, piece, params }
-    }
-
-    /// The same elements, but that a NaN counts as `-inf`.
-    #[inline(always)]
-    fn masked(&self) -> Piece<Masking<E>> {
-        // SAFETY: the same row, read as another type of the same bits.
-        let row = unsafe { Row::<Masking<E>>::new(self.start, self.row.len()) };
-        let Piece { start, number, piece, params, .. } = *self;
-        Piece { start, row, number, piece, params }
-    }
-
-    /// Vectors of the row that are the piece's: the first, and the first behind them.
-    #[inline(always)]
-    fn range(&self) -> (u32, u32) {
-        let first = self.piece * self.params.piece_vectors;
-        (first, self.row.vector_count().min(first + self.params.piece_vectors))
-    }
-
-    /// What a survey of the piece is for.
-    #[inline(always)]
-    fn wanted(&self) -> Wanted {
-        let SelectParams { piece_k, tops, chunk_units, bounded, .. } = self.params;
-        Wanted { k: piece_k, tops, chunk_units, bounded: bounded != 0 }
-    }
-
-    #[inline(always)]
-    fn layout(&self) -> QueueLayout {
-        let SelectParams { k, capacity, chunk_units, .. } = self.params;
-        QueueLayout { capacity, k, survey_keys: survey_keys(chunk_units, block_dim_x()) }
-    }
-
-    /// A queue of the best `k`, with the piece's or the row's stray elements, or none.
-    ///
-    /// # Safety
-    /// - *in bounds*: the launch has the layout's shared memory;
-    /// - *no concurrent writer*: a queue made before is not used any more, behind a barrier.
-    #[inline(always)]
-    unsafe fn queue(&self, k: u32, with_strays: bool) -> Queue {
-        let strays = if with_strays { self.row.stray_count() } else { 0 };
-        let flip = self.params.flip;
-        // SAFETY: the caller's contract.
-        unsafe { Queue::new(self.layout(), k, strays, |number| self.row.stray(number, flip)) }
-    }
-
-    /// Surveys vectors `range.0..range.1` of the row into the queue, of which at most `keep` items
-    /// are left. For all threads of the block together.
-    ///
-    /// # Safety
-    /// - *in bounds*: the launch has the layout's shared memory;
-    /// - *no concurrent writer*: no other survey is under way.
-    #[inline(always)]
-    unsafe fn survey<const U: usize, const LARGE: bool>(
-        &self,
-        range: (u32, u32),
-        wanted: Wanted,
-        queue: &mut Queue,
-        keep: u32,
-    ) {
-        // SAFETY: the caller's contract; nothing else uses that part of the memory.
-        let keys = unsafe { SharedArray::new(self.layout().keys()) };
-        let flip = self.params.flip;
-        Survey::<E, U, LARGE>::new(&self.row, range, flip, keys, wanted).run(queue, keep);
-    }
-}
-
 /// The kernel, up to what becomes of the row's best.
 ///
 /// # Safety
 /// As for [`select`], of the buffers and the launch.
 #[inline(always)]
 unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
-    part: &Piece<E>,
+    part: &Part<E>,
     buffers: &Buffers,
     finish: &F,
 ) {

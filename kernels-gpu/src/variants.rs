@@ -1,6 +1,8 @@
 //! The only list of kernel instances: one line, one symbol in the PTX.
 use cuda_std::kernels;
 
+#[cfg(any(sm90, feature = "emulator"))]
+use crate::cluster::cluster;
 use crate::params::{MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
 use crate::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
 use crate::sampling::params::RowParams;
@@ -69,6 +71,13 @@ kernels! {
     short_bf16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 1>;
     short_bf16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 2>;
     short_bf16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 4>;
+    cluster_f32_u2[threads 512, blocks 2, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 2>;
+    cluster_f32_u4[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 4>;
+    cluster_f32_u8[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 8>;
+    cluster_f16_u2[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<F16, 2>;
+    cluster_f16_u4[threads 512, blocks 1, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<F16, 4>;
+    cluster_bf16_u2[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<Bf16, 2>;
+    cluster_bf16_u4[threads 512, blocks 1, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<Bf16, 4>;
     sort_runs[threads 512, blocks 2](items: *mut u64, params: RunParams) = sort_run;
     merge_runs[threads 512, blocks 2](from: *mut u64, to: *mut u64, params: RunParams) = merge_run;
     sample_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F32, 4, false>;

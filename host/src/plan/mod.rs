@@ -6,11 +6,12 @@ use kernels_gpu::sampling::launch::{FullParams, ProcessParams, SampleParams, Sco
 
 use self::planner::Purpose;
 use crate::error::Error;
-use crate::knobs::Knobs;
+use crate::knobs::{Knob, Knobs, Origin};
 use crate::problem::Problem;
 use crate::settings::{Backend, Settings};
 use crate::torch;
 
+mod cluster;
 mod planner;
 mod radix;
 mod short;
@@ -39,6 +40,8 @@ pub struct Launch {
     pub block: u32,
     /// Dynamic shared memory a block, in bytes.
     pub shared_bytes: u32,
+    /// Blocks of a cluster; 1 where there are none.
+    pub cluster: u32,
 }
 
 /// An argument of a kernel: an address, which a call knows, or scalars.
@@ -237,9 +240,28 @@ impl Plan {
                 short::plan(&self.problem, self.backend, device, &mut self.reasons)
             }
             backend => {
+                if let Some(plan) = self.in_clusters(device, knobs)? {
+                    return Ok(plan);
+                }
                 let reasons = &mut self.reasons;
                 planner::plan(&self.problem, Purpose::Answer, backend, device, knobs, reasons)
             }
+        }
+    }
+
+    /// A launch in clusters, where that pays.
+    fn in_clusters(
+        &mut self,
+        device: &DeviceLimits,
+        knobs: &Knobs,
+    ) -> Result<Option<GpuPlan>, Error> {
+        let blocks = match self.backend {
+            Backend::Singlepass => cluster::blocks(&self.problem, device, knobs),
+            _ => 0,
+        };
+        match blocks {
+            0 | 1 => Ok(None),
+            _ => cluster::plan(&self.problem, blocks, device, knobs, &mut self.reasons),
         }
     }
 
@@ -311,6 +333,18 @@ fn choose(
     }
 }
 
+/// A knob's value, or `preset` where nobody set it; says where it came from.
+fn knob_value(knobs: &Knobs, reasons: &mut Vec<String>, knob: Knob, preset: u32) -> u32 {
+    let value = knobs.get(knob).unwrap_or(preset);
+    let origin = knobs.origin(knob);
+    if origin != Origin::Heuristic {
+        let spec = knob.spec();
+        let shown = spec.legal.show(value);
+        reasons.push(format!("{}: {shown}, {}", spec.key, origin.name()));
+    }
+    value
+}
+
 /// A grid of so many blocks, if the GPU takes as many.
 pub(crate) fn grid(blocks: u64, backend: Backend, device: &DeviceLimits) -> Result<u32, Error> {
     let fitting = u32::try_from(blocks).ok().filter(|&blocks| blocks <= i32::MAX as u32);
@@ -326,11 +360,12 @@ pub(crate) fn grid(blocks: u64, backend: Backend, device: &DeviceLimits) -> Resu
 
 impl fmt::Display for Launch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Launch { symbol, grid, block, shared_bytes } = self;
+        let Launch { symbol, grid, block, shared_bytes, cluster } = self;
         write!(
             f,
             "launch {symbol}: {grid} blocks of {block} threads, {shared_bytes} bytes shared each"
-        )
+        )?;
+        if *cluster > 1 { write!(f, ", in clusters of {cluster}") } else { Ok(()) }
     }
 }
 

@@ -8,20 +8,20 @@ use kernels_gpu::params::{
 };
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
-use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
+use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value};
 use crate::error::Error;
-use crate::knobs::{Knob, Knobs, Origin};
+use crate::knobs::{Knob, Knobs};
 use crate::problem::Problem;
 use crate::settings::Backend;
 
-const WARP: u32 = 32;
+pub(super) const WARP: u32 = 32;
 /// The most vectors that a lane keeps in flight.
 const DEPTH_MAX: u32 = SELECT_DEPTHS[0];
 /// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks
 /// fit on a multiprocessor.
-const SLACK: u32 = 2048;
+pub(super) const SLACK: u32 = 2048;
 /// Units that a warp surveys at once, at most: their keys take 4 bytes a thread each.
-const CHUNK_UNITS: u32 = 16;
+pub(super) const CHUNK_UNITS: u32 = 16;
 
 const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
 /// The keys of the smallest chunk, with the most threads.
@@ -124,6 +124,7 @@ impl Planner<'_> {
             grid: grid(rows as u64 * u64::from(pieces), self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
+            cluster: 1,
         };
         let mut workspace = Workspace::default();
         let lists = if pieces > 1 { rows * pieces as usize } else { 0 };
@@ -268,14 +269,8 @@ impl Planner<'_> {
             Backend::Streaming => self.value(Knob::StreamingBlockN, WARP * preset) / WARP,
             _ => self.value(Knob::Stage1Stages, preset),
         };
-        let is_built = |depth: &u32| {
-            let symbol = self.symbol(*depth);
-            let kernel = KERNELS.iter().find(|kernel| kernel.name == symbol);
-            kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
-        };
-        let mut built = SELECT_DEPTHS.into_iter().filter(is_built);
-        let fitting = built.clone().find(|&depth| depth <= wished);
-        let depth = fitting.or(built.next_back()).unwrap_or(1);
+        let built = built(|depth| self.symbol(depth), warps);
+        let depth = rounded_down(&built, wished);
         if depth != wished {
             self.reasons.push(format!(
                 "loads in flight: {depth} a lane; {wished} with {warps} warps is not built"
@@ -334,6 +329,7 @@ impl Planner<'_> {
             grid: grid(rows as u64, self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
+            cluster: 1,
         };
         let arguments = vec![
             Argument::Input,
@@ -368,18 +364,27 @@ impl Planner<'_> {
 
     /// A knob's value, or `preset` where nobody set it; says where it came from.
     fn value(&mut self, knob: Knob, preset: u32) -> u32 {
-        let value = self.knobs.get(knob).unwrap_or(preset);
-        let origin = self.knobs.origin(knob);
-        if origin != Origin::Heuristic {
-            let spec = knob.spec();
-            let shown = spec.legal.show(value);
-            self.reasons.push(format!("{}: {shown}, {}", spec.key, origin.name()));
-        }
-        value
+        knob_value(self.knobs, self.reasons, knob, preset)
     }
 }
 
+/// The depths of which there is an instance that takes so many warps, most first.
+pub(super) fn built(symbol: impl Fn(u32) -> String, warps: u32) -> Vec<u32> {
+    let is_built = |depth: &u32| {
+        let symbol = symbol(*depth);
+        let kernel = KERNELS.iter().find(|kernel| kernel.name == symbol);
+        kernel.is_some_and(|kernel| warps * WARP <= kernel.max_threads)
+    };
+    SELECT_DEPTHS.into_iter().filter(is_built).collect()
+}
+
+/// The greatest of these depths that is not above the wished one, or else the least.
+pub(super) fn rounded_down(built: &[u32], wished: u32) -> u32 {
+    let fitting = built.iter().find(|&&depth| depth <= wished);
+    fitting.or(built.last()).copied().unwrap_or(1)
+}
+
 /// The greatest power of two that is at most `value`, and at least 1.
-fn previous_power_of_two(value: u32) -> u32 {
+pub(super) fn previous_power_of_two(value: u32) -> u32 {
     1 << value.max(1).ilog2()
 }

@@ -110,6 +110,7 @@ impl Planner<'_> {
             grid: grid(rows as u64 * u64::from(self.pieces), Backend::Radix, self.device)?,
             block: THREADS,
             shared_bytes,
+            cluster: 1,
         };
         let arguments = [Argument::Input, Argument::Lengths]
             .into_iter()
@@ -154,6 +155,7 @@ impl Planner<'_> {
             grid: grid(rows as u64 * u64::from(tiles), Backend::Radix, self.device)?,
             block: THREADS,
             shared_bytes: if symbol == "sort_runs" { RUN_BYTES } else { 0 },
+            cluster: 1,
         };
         let arguments = buffers.iter().copied().chain([Argument::Runs(params)]).collect();
         Ok(Step { launch, arguments })

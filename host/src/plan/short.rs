@@ -46,6 +46,7 @@ pub(super) fn plan(
         grid: grid((rows as u64).div_ceil(WARPS.into()), backend, device)?,
         block: WARPS * 32,
         shared_bytes: 8 * WARPS * short_items(k as u32),
+        cluster: 1,
     };
     let arguments = vec![
         Argument::Input,

@@ -151,6 +151,30 @@ fn auto_looks_at_the_rows() {
     assert_eq!([backend(133), backend(9999)], [Backend::Streaming; 2]);
 }
 
+/// Few long rows are shared by clusters, unless `k` is large, the rows are short or many, or there
+/// are no clusters.
+#[test]
+fn clusters_share_few_long_rows() {
+    let cluster = |rows, n, k, device: &DeviceLimits| {
+        let problem = Problem::new(Dtype::F32, rows, n, k);
+        let settings = settings(Backend::Singlepass, &[]);
+        let plan = gpu_plan(&problem, device, &settings);
+        assert_sound(&plan, device);
+        let Launch { cluster, grid, .. } = plan.steps[0].launch;
+        assert_eq!(grid % cluster, 0);
+        assert!(cluster == 1 || plan.workspace.bytes == 0);
+        cluster
+    };
+    let h200 = device(227);
+    let of_rows = |rows| cluster(rows, 128_256, 50, &h200);
+    assert_eq!([1, 8, 9, 33, 34, 66, 67].map(of_rows), [8, 8, 4, 4, 2, 2, 1]);
+    assert_eq!([4096, 16_384, 20_000, 50_000].map(|n| cluster(1, n, 50, &h200)), [1, 1, 4, 8]);
+    assert_eq!(cluster(1, 1 << 24, 50, &h200), 1);
+    assert_eq!(cluster(1, 128_256, 129, &h200), 1);
+    let a100 = DeviceLimits { compute_capability: 80, ..device(163) };
+    assert_eq!(cluster(1, 128_256, 50, &a100), 1);
+}
+
 #[test]
 fn no_rows_need_no_launch() {
     let plan = Plan::new(&Problem::new(Dtype::F32, 0, 5, 5), None, &Settings::default()).unwrap();

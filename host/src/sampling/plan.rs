@@ -544,6 +544,7 @@ impl<'a> Planner<'a> {
             grid: grid(blocks, Backend::Auto, self.device)?,
             block: THREADS,
             shared_bytes,
+            cluster: 1,
         };
         self.steps.push(Step { launch, arguments });
         Ok(())

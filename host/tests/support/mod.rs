@@ -2,6 +2,7 @@
 //! with the sorted reference bit for bit.
 #![allow(dead_code)] // every test program uses its own part
 
+pub mod clusters;
 pub mod corners;
 pub mod graph;
 pub mod on_gpu;

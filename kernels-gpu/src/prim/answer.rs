@@ -8,7 +8,7 @@ use super::queue::Queue;
 use super::rows::Row;
 use super::sort::block_rank;
 use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
-use crate::params::{BIN_MAX, Flip, Index, Order, RANKED_MAX};
+use crate::params::{BIN_MAX, Flip, Index, Order, RANKED_MAX, SelectParams};
 
 /// What becomes of a row's best items, once they are in one block's queue.
 pub trait Finish<E: Element> {
@@ -21,6 +21,55 @@ pub trait Finish<E: Element> {
     /// Takes the queue's items, the best k among them. `has_nan` is right in thread 0. For all
     /// threads of the block together.
     fn finish(&self, row: &Row<E>, queue: &mut Queue, has_nan: bool);
+}
+
+/// The end of `select` and `cluster`: the answer is written. Its addresses are made when they are
+/// needed, so that they take no registers while the row is read.
+pub struct Writing<E: Element, const LARGE: bool> {
+    values: *mut E::Raw,
+    indices: *mut u32,
+    number: u32,
+    shape: AnswerShape,
+    capacity: u32,
+}
+
+impl<E: Element, const LARGE: bool> Writing<E, LARGE> {
+    /// For row number `number`.
+    ///
+    /// # Safety
+    /// As for [`Answer::new`].
+    #[inline(always)]
+    pub unsafe fn new(
+        values: *mut E::Raw,
+        indices: *mut u32,
+        number: u32,
+        params: &SelectParams,
+    ) -> Self {
+        let SelectParams { k, flip, index, order, capacity, .. } = *params;
+        let shape = AnswerShape { k, flip, index, order };
+        Writing { values, indices, number, shape, capacity }
+    }
+}
+
+impl<E: Element, const LARGE: bool> Finish<E> for Writing<E, LARGE> {
+    const MASKS_NAN: bool = false;
+
+    #[inline(always)]
+    fn keep(&self) -> u32 {
+        if LARGE { self.shape.keep(self.capacity) } else { self.shape.keep_few() }
+    }
+
+    #[inline(always)]
+    fn finish(&self, row: &Row<E>, queue: &mut Queue, _has_nan: bool) {
+        // SAFETY: `new`'s caller vouches for the outputs.
+        let answer =
+            unsafe { Answer::new(row, self.values, self.indices, self.number, self.shape) };
+        if LARGE {
+            answer.write(queue);
+        } else {
+            answer.write_few(queue);
+        }
+    }
 }
 
 /// Where a row's answer goes: `values [rows, k]` in the input's type, `indices [rows, k]` of `u32`

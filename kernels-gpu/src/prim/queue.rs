@@ -56,7 +56,7 @@ const _: () = assert!(BINS == WARP_BINS);
 const DIGIT_BITS: u32 = BINS.ilog2();
 
 /// Items that a warp offers at once, held in registers: each lane has up to 32, by number.
-pub trait Batch {
+pub trait Batch: Default {
     /// A bit for each item of this lane that reaches the bound; right but for items that are equal
     /// to its element, and never one where there is no item.
     fn admitted(&self, bound: u64) -> u32;
@@ -127,8 +127,12 @@ impl Queue {
     /// best `k` among them, unsorted. Ends with a barrier.
     #[inline(always)]
     pub fn absorb<S: Source>(&mut self, mut source: S, keep: u32) {
-        let mut batch = source.next();
-        let mut waiting = batch.admitted(self.bound);
+        let mut batch = S::Batch::default();
+        let mut waiting = 0;
+        if source.has_next() {
+            batch = source.next();
+            waiting = batch.admitted(self.bound);
+        }
         let (mut overfull, mut ended) = (0, false);
         // The same in all threads of the block.
         loop {
@@ -163,6 +167,12 @@ impl Queue {
             *batch = source.next();
             *waiting = batch.admitted(self.bound);
         }
+    }
+
+    /// Adds an item, for which there is room. By any thread.
+    #[inline(always)]
+    pub fn push(&self, item: u64) {
+        self.items.set(self.control.fetch_add(Control::Count as u32, 1), item);
     }
 
     /// The number of items, in every thread; behind a barrier.

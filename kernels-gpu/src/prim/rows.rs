@@ -118,13 +118,6 @@ impl<E: Element> Row<E> {
         self.load(first, end, flip, false)
     }
 
-    /// A unit of which this lane has nothing.
-    #[inline(always)]
-    pub fn no_unit<const U: usize>(&self, flip: Flip) -> Unit<E, U> {
-        let words = [[E::worst(flip); 4]; U];
-        Unit { words, present: 0, index: 0, first_index: 0, flip, element: PhantomData }
-    }
-
     #[inline(always)]
     fn load<const U: usize>(&self, first: u32, end: u32, flip: Flip, whole: bool) -> Unit<E, U> {
         let mine = first + lane_id();
@@ -190,6 +183,87 @@ impl<E: Element, const U: usize> Unit<E, U> {
         bits
     }
 
+    /// Calls `put` with each of the lane's items that reaches the bound.
+    #[inline(always)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    pub fn each_reaching(&self, bound: u64, put: impl Fn(u64)) {
+        let least = value_of_key::<E>((bound >> 32) as u32 ^ self.flip.mask());
+        // Turned round, so that a NaN is never turned away, nor anything by one.
+        match self.flip {
+            Flip::LARGEST => self.each_where(E::greatest, |value| !(value < least), bound, put),
+            _ => self.each_where(E::least, |value| !(value > least), bound, put),
+        }
+    }
+
+    #[inline(always)]
+    fn each_where(
+        &self,
+        pick: impl Fn(u32, u32) -> u32,
+        reaches: impl Fn(f32) -> bool,
+        bound: u64,
+        put: impl Fn(u64),
+    ) {
+        let mut vectors = 0u32;
+        unroll!(u in U => {
+            let words = &self.words[u];
+            let best = [pick(pick(words[0], words[1]), pick(words[2], words[3])); 4];
+            let mut any = reaches(E::value(E::part(&best, 0)));
+            if E::PER_VECTOR == 8 {
+                any |= reaches(E::value(E::part(&best, 1)));
+            }
+            vectors |= (any as u32) << u;
+        });
+        vectors &= (1 << self.present.min(U as u32)) - 1;
+        while vectors != 0 {
+            let vector = vectors.trailing_zeros();
+            let words = self.vector(vector);
+            let mut parts = 0u32;
+            unroll!(part in E::PER_VECTOR => {
+                parts |= (reaches(E::value(E::part(&words, part))) as u32) << part;
+            });
+            while parts != 0 {
+                let item = self.item_of(&words, vector, parts.trailing_zeros());
+                if item >= bound {
+                    put(item);
+                }
+                parts &= parts - 1;
+            }
+            vectors &= vectors - 1;
+        }
+    }
+
+    /// One of the lane's vectors, of which the number is not known when the kernel is compiled.
+    #[inline(always)]
+    fn vector(&self, number: u32) -> [u32; 4] {
+        let mut words = self.words[0];
+        unroll!(u in U => {
+            if number == u as u32 {
+                words = self.words[u];
+            }
+        });
+        words
+    }
+
+    /// The item of an element of the lane's vector `vector`, whose words are at hand.
+    #[inline(always)]
+    fn item_of(&self, words: &[u32; 4], vector: u32, part: u32) -> u64 {
+        let mut bits = 0;
+        unroll!(i in E::PER_VECTOR => {
+            if part == i as u32 {
+                bits = E::part(words, i);
+            }
+        });
+        let index = self.index + vector * WARP_SIZE * E::PER_VECTOR as u32 + part;
+        composite(E::key(bits), index, self.flip)
+    }
+
+    /// The item of an element of one of the lane's vectors.
+    #[inline(always)]
+    fn item_at(&self, u: usize, part: usize) -> u64 {
+        let step = u as u32 * WARP_SIZE * E::PER_VECTOR as u32 + part as u32;
+        composite(E::key(self.part(u, part)), self.index + step, self.flip)
+    }
+
     #[inline(always)]
     fn fold(&self, pick: impl Fn(u32, u32) -> u32) -> u32 {
         let mut best = self.words[0];
@@ -210,6 +284,15 @@ impl<E: Element, const U: usize> Unit<E, U> {
 pub fn least_key(bound: u64, first: u32) -> u32 {
     let behind = first > index_of(bound);
     ((bound >> 32) as u32).saturating_add(behind as u32)
+}
+
+impl<E: Element, const U: usize> Default for Unit<E, U> {
+    /// A unit of which this lane has nothing.
+    #[inline(always)]
+    fn default() -> Self {
+        let (words, flip) = ([[0; 4]; U], Flip::LARGEST);
+        Unit { words, present: 0, index: 0, first_index: 0, flip, element: PhantomData }
+    }
 }
 
 impl<E: Element, const U: usize> Batch for Unit<E, U> {
@@ -235,10 +318,7 @@ impl<E: Element, const U: usize> Batch for Unit<E, U> {
     fn each(&self, mut f: impl FnMut(u32, u64)) {
         unroll!(u in U => {
             unroll!(part in E::PER_VECTOR => {
-                let step = (u as u32 * WARP_SIZE) * E::PER_VECTOR as u32 + part as u32;
-                let index = self.index + step;
-                let item = composite(E::key(self.part(u, part)), index, self.flip);
-                f((u * E::PER_VECTOR + part) as u32, item);
+                f((u * E::PER_VECTOR + part) as u32, self.item_at(u, part));
             });
         });
     }
@@ -246,19 +326,6 @@ impl<E: Element, const U: usize> Batch for Unit<E, U> {
     #[inline(always)]
     fn item(&self, number: u32) -> u64 {
         let (vector, part) = (number / E::PER_VECTOR as u32, number % E::PER_VECTOR as u32);
-        let mut words = self.words[0];
-        unroll!(u in U => {
-            if vector == u as u32 {
-                words = self.words[u];
-            }
-        });
-        let mut bits = 0;
-        unroll!(i in E::PER_VECTOR => {
-            if part == i as u32 {
-                bits = E::part(&words, i);
-            }
-        });
-        let index = self.index + vector * WARP_SIZE * E::PER_VECTOR as u32 + part;
-        composite(E::key(bits), index, self.flip)
+        self.item_of(&self.vector(vector), vector, part)
     }
 }

@@ -36,6 +36,7 @@ use cuda_std::warp::{FULL_MASK, WARP_SIZE, warp_vote_any, warp_vote_ballot};
 use super::element::Element;
 use super::queue::{Items, Queue, Source};
 use super::rows::{Row, Unit, least_key};
+use super::team::Team;
 use super::tops::{Gathering, Ranking};
 use crate::order::empty;
 use crate::params::{Flip, bound_spare};
@@ -95,38 +96,83 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     /// Takes the piece into the queue, of which at most `keep` items are left. For all threads of
     /// the block together; ends with a barrier.
     #[inline(always)]
-    pub fn run(&self, queue: &mut Queue, keep: u32) {
+    pub fn run(&self, ahead: Unit<E, U>, queue: &mut Queue, keep: u32) {
+        self.run_among(&Alone, ahead, queue, keep);
+    }
+
+    /// Starts to read the warp's first unit, which [`Survey::run`] takes over: what comes between
+    /// waits with it.
+    #[inline(always)]
+    pub fn ahead(&self) -> Unit<E, U> {
+        self.row.unit(self.vector(0), self.end, self.flip)
+    }
+
+    /// As [`Survey::run`], for blocks that survey a row together. Every thread of all of them.
+    #[inline(always)]
+    pub fn run_among(&self, peers: &impl Peers, ahead: Unit<E, U>, queue: &mut Queue, keep: u32) {
+        let mut ahead = ahead;
         let mut start = 0;
         // Once at least: the queue may hold more stray elements than are to be kept.
         loop {
             let units = (self.units - start).min(self.wanted.chunk_units);
-            let (lane_best, last) = self.read(start, units);
-            let mut crowded = true;
-            if start == 0 {
-                crowded = self.raise_bound(queue, lane_best, units);
-            }
-            // A single unit is at hand and looked into whatever its key: choosing costs as much.
-            let at_hand = self.units == 1 && !crowded;
-            let chosen = if at_hand { 1 } else { self.choose(queue, start, units, crowded) };
+            let (lane_best, last) = self.read(start, units, ahead);
             let is_last = start + units >= self.units;
+            let mut reach = Reach { parts: u32::MAX, is_crowded: true };
+            if start == 0 {
+                reach = peers.raise_bound(self, queue, lane_best, units);
+            }
+            let chosen = if start == 0 && is_last && reach.parts <= self.room(queue) {
+                self.take(queue, units, last, lane_best);
+                0
+            } else {
+                self.choose(queue, start, units, reach.is_crowded)
+            };
             let keep = if is_last { keep } else { queue.capacity() };
-            queue.absorb(ChosenUnits { survey: self, start, chosen, units, last }, keep);
+            queue.absorb(ChosenUnits { survey: self, start, chosen }, keep);
             if is_last {
                 return;
             }
             start += units;
+            ahead = self.row.unit(self.vector(start), self.end, self.flip);
         }
     }
 
-    /// Reads units `start..start + units` of the warp's stretch and leaves the best key of this
-    /// lane's part of each; the best of these, and the last unit.
+    /// So many parts of units fit into the queue, whatever they hold.
     #[inline(always)]
-    fn read(&self, start: u32, units: u32) -> (u32, Unit<E, U>) {
-        let mut best = 0;
-        let mut unit = self.row.no_unit(self.flip);
-        let mut number = 0;
+    fn room(&self, queue: &Queue) -> u32 {
+        // A queue starts with less than two vectors' worth of strays.
+        (queue.capacity() - 2 * E::PER_VECTOR as u32) / (U * E::PER_VECTOR) as u32
+    }
+
+    /// Takes in what reaches the bound of the only chunk, for which there is room. Without a
+    /// barrier.
+    #[inline(always)]
+    fn take(&self, queue: &Queue, units: u32, last: Unit<E, U>, lane_best: u32) {
+        let least = (queue.bound() >> 32) as u32;
+        let mut chosen = (lane_best >= least) as u32;
+        if units > 1 {
+            chosen = self.units_where(units, |key| key >= least);
+        }
+        let mut unit = last;
+        while chosen != 0 {
+            if units > 1 {
+                let first = self.vector(chosen.trailing_zeros());
+                unit = self.row.unit_of_lane(first, self.end, self.flip);
+            }
+            unit.each_reaching(queue.bound(), |item| queue.push(item));
+            chosen &= chosen - 1;
+        }
+    }
+
+    /// Reads units `start..start + units` of the warp's stretch, the first of which is at hand, and
+    /// leaves the best key of this lane's part of each; the best of these, and the last unit.
+    #[inline(always)]
+    fn read(&self, start: u32, units: u32, ahead: Unit<E, U>) -> (u32, Unit<E, U>) {
+        let (mut best, mut unit, mut number) = (0, ahead, 0);
         while number < units {
-            unit = self.row.unit(self.vector(start + number), self.end, self.flip);
+            if number > 0 {
+                unit = self.row.unit(self.vector(start + number), self.end, self.flip);
+            }
             let key = unit.best_key();
             self.keys.set(self.place(number), key);
             best = best.max(key);
@@ -143,14 +189,13 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     /// many; whether many more than `k` reach it. For all threads of the block together, with a
     /// barrier.
     #[inline(always)]
-    fn raise_bound(&self, queue: &mut Queue, lane_best: u32, units: u32) -> bool {
+    pub fn raise_bound(&self, queue: &mut Queue, lane_best: u32, units: u32) -> Reach {
         let Wanted { k, tops, bounded, .. } = self.wanted;
         if LARGE && !bounded {
             // Separates the queue's start from its use.
             sync_threads();
-            return false;
+            return Reach::UNKNOWN;
         }
-        let many = k + bound_spare(k);
         let for_bound = Gathering::new(k, self.warps);
         let gathering = if tops == 0 { for_bound } else { Gathering::new(k.max(tops), self.warps) };
         let gathering =
@@ -159,28 +204,66 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
             let k = if for_bound.is_some() { k } else { 0 };
             let count = gathering.gather(queue.tops(), lane_best);
             let bound = queue.rank_tops(count, Ranking { k, best: tops });
-            if k > 0 && self.units == 1 {
-                return sync_threads_count(lane_best >= bound) > many;
-            }
-            // Lanes of which several parts reach the bound let too much through, as in rows in
-            // ascending order: then the parts themselves are ranked.
-            if k > 0 && queue.sum(0, self.reach(units, bound)) <= many {
-                return false;
+            if k > 0
+                && let Some(reach) = self.reach_of(queue, bound, lane_best, units)
+            {
+                return reach;
             }
         } else {
             // Separates the queue's start from its use.
             sync_threads();
         }
-        if 4 * k > 3 * units * self.warps * WARP_SIZE {
-            return false;
+        self.raise_bound_by_parts(queue, units)
+    }
+
+    /// How many parts reach a bound that was found among the lanes' best keys; `None` where a lane
+    /// may let too much through, of which several parts reach it, as in rows in ascending order.
+    #[inline(always)]
+    fn reach_of(&self, queue: &Queue, bound: u32, lane_best: u32, units: u32) -> Option<Reach> {
+        if self.units == 1 {
+            return Some(self.reach(sync_threads_count(lane_best >= bound)));
+        }
+        let reach = self.reach(queue.sum(0, self.parts(units, bound)));
+        if reach.is_crowded { None } else { Some(reach) }
+    }
+
+    /// Raises the bound to one that is found among the parts' best keys.
+    #[inline(always)]
+    fn raise_bound_by_parts(&self, queue: &mut Queue, units: u32) -> Reach {
+        if 4 * self.wanted.k > 3 * units * self.warps * WARP_SIZE {
+            return Reach::UNKNOWN;
         }
         let least = queue.raise_to_kth(&Keys { survey: self, units });
-        queue.sum(1, self.reach(units, least)) > many
+        self.reach(queue.sum(1, self.parts(units, least)))
+    }
+
+    #[inline(always)]
+    fn reach(&self, parts: u32) -> Reach {
+        let k = self.wanted.k;
+        Reach { parts, is_crowded: parts > k + bound_spare(k) }
+    }
+
+    /// As [`Survey::raise_bound`], from the best keys of all blocks of a cluster that survey the
+    /// row together. Every thread of the cluster.
+    #[inline(always)]
+    pub fn raise_bound_of(
+        &self,
+        team: &Team,
+        queue: &mut Queue,
+        lane_best: u32,
+        units: u32,
+    ) -> Reach {
+        let count = team.share(queue.tops(), lane_best);
+        let bound = queue.rank_tops(count, Ranking { k: self.wanted.k, best: 0 });
+        match self.reach_of(queue, bound, lane_best, units) {
+            Some(reach) => reach,
+            None => self.raise_bound_by_parts(queue, units),
+        }
     }
 
     /// How many of this lane's parts reach a key.
     #[inline(always)]
-    fn reach(&self, units: u32, least: u32) -> u32 {
+    fn parts(&self, units: u32, least: u32) -> u32 {
         self.units_where(units, |key| key >= least).count_ones()
     }
 
@@ -252,6 +335,63 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     }
 }
 
+/// Who surveys a row together.
+pub trait Peers {
+    /// Raises the queue's bound to a key that `k` elements of the row reach; whether many more
+    /// parts of this block's first chunk than `k` reach it. `lane_best` is the best key of the
+    /// lane, and the chunk has so many units. For all threads of the block together, with a
+    /// barrier.
+    fn raise_bound<E: Element, const U: usize, const LARGE: bool>(
+        &self,
+        survey: &Survey<'_, E, U, LARGE>,
+        queue: &mut Queue,
+        lane_best: u32,
+        units: u32,
+    ) -> Reach;
+}
+
+/// What is known of the parts of units of a block's first chunk.
+#[derive(Clone, Copy)]
+pub struct Reach {
+    /// So many reach the bound.
+    parts: u32,
+    /// Whether these are many more than wanted.
+    is_crowded: bool,
+}
+
+impl Reach {
+    const UNKNOWN: Reach = Reach { parts: u32::MAX, is_crowded: false };
+}
+
+/// A block by itself.
+pub struct Alone;
+
+impl Peers for Alone {
+    #[inline(always)]
+    fn raise_bound<E: Element, const U: usize, const LARGE: bool>(
+        &self,
+        survey: &Survey<'_, E, U, LARGE>,
+        queue: &mut Queue,
+        lane_best: u32,
+        units: u32,
+    ) -> Reach {
+        survey.raise_bound(queue, lane_best, units)
+    }
+}
+
+impl Peers for Team {
+    #[inline(always)]
+    fn raise_bound<E: Element, const U: usize, const LARGE: bool>(
+        &self,
+        survey: &Survey<'_, E, U, LARGE>,
+        queue: &mut Queue,
+        lane_best: u32,
+        units: u32,
+    ) -> Reach {
+        survey.raise_bound_of(self, queue, lane_best, units)
+    }
+}
+
 /// The keys of a chunk, as items: the lower half tells them apart.
 struct Keys<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
     survey: &'a Survey<'r, E, U, LARGE>,
@@ -277,9 +417,6 @@ struct ChosenUnits<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
     start: u32,
     /// A bit for each unit that this lane has to look into.
     chosen: u32,
-    /// How many units there are, the last of which is still at hand; 0 when it is not.
-    units: u32,
-    last: Unit<E, U>,
 }
 
 impl<E: Element, const U: usize, const LARGE: bool> Source for ChosenUnits<'_, '_, E, U, LARGE> {
@@ -293,13 +430,6 @@ impl<E: Element, const U: usize, const LARGE: bool> Source for ChosenUnits<'_, '
     #[inline(always)]
     fn next(&mut self) -> Unit<E, U> {
         let Survey { row, end, flip, .. } = *self.survey;
-        if self.units > 0 {
-            let last = 1 << (self.units - 1);
-            let is_chosen = self.chosen & last != 0;
-            self.chosen &= !last;
-            self.units = 0;
-            return if is_chosen { self.last } else { row.no_unit(flip) };
-        }
         let (number, there) = (self.chosen.trailing_zeros(), self.chosen != 0);
         self.chosen &= self.chosen.wrapping_sub(1);
         let first = if there { self.survey.vector(self.start + number) } else { end };

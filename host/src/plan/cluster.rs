@@ -1,0 +1,131 @@
+//! The launch of `singlepass` for few rows and a small `k` on GPUs with clusters: a cluster a row,
+//! and no workspace.
+use kernels_gpu::params::{
+    Dtype, Join, QueueLayout, SMALL_K_MAX, SelectParams, slots, survey_keys, team_groups,
+};
+
+use super::planner::{CHUNK_UNITS, SLACK, WARP, built, previous_power_of_two, rounded_down};
+use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value};
+use crate::error::Error;
+use crate::knobs::{Knob, Knobs};
+use crate::problem::Problem;
+use crate::settings::Backend;
+
+/// The first compute capability with clusters.
+const COMPUTE_CAPABILITY: u32 = 90;
+/// The most blocks of a cluster that every such GPU takes.
+const BLOCKS_MAX: u32 = 8;
+/// The fewest vectors that are worth a block, and the most that one should read: beyond, more
+/// blocks than a cluster has are quicker.
+const VECTORS_MIN: u32 = 1024;
+const VECTORS_MAX: u32 = 1 << 15;
+
+/// Blocks a row, a power of two; less than 2 where there are no clusters, or they do not pay.
+///
+/// Measured on an H200: a row that one block reads at once is its alone; clusters of 8 find room on
+/// half of its 132 multiprocessors, of 4 on nine tenths, of 2 on all.
+pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) -> u32 {
+    let few = problem.k <= SMALL_K_MAX as usize;
+    if device.compute_capability < COMPUTE_CAPABILITY || !few {
+        return 0;
+    }
+    let rows = u32::try_from(problem.rows).unwrap_or(u32::MAX);
+    if let Some(target) = knobs.get(Knob::Stage1TargetCtas) {
+        let wished = target / rows;
+        return if wished < 2 * BLOCKS_MAX { previous_power_of_two(wished) } else { 0 };
+    }
+    let vectors = problem.n as u32 / problem.dtype.per_vector();
+    let at_once = 16 * WARP * depths(problem.dtype)[0];
+    if vectors <= at_once || vectors > BLOCKS_MAX * VECTORS_MAX {
+        return 0;
+    }
+    let most = match device.multiprocessors / rows {
+        share if share >= 2 * BLOCKS_MAX => BLOCKS_MAX,
+        share => share.min(4),
+    };
+    previous_power_of_two(most.min(vectors / VECTORS_MIN))
+}
+
+/// Plans a valid problem with at least one row, for clusters of so many blocks; `None` where their
+/// queues find no room.
+pub(super) fn plan(
+    problem: &Problem,
+    blocks: u32,
+    device: &DeviceLimits,
+    knobs: &Knobs,
+    reasons: &mut Vec<String>,
+) -> Result<Option<GpuPlan>, Error> {
+    let Problem { dtype, rows, n, row_stride, k, .. } = *problem;
+    let (n, k) = (n as u32, k as u32);
+    let piece_vectors = (n / dtype.per_vector()).div_ceil(blocks).max(1);
+    let warps = knob_value(knobs, reasons, Knob::Stage1Warps, warps(rows, blocks, device));
+    // The kernel is built for no more.
+    let warps = warps.min(16);
+    let depth = depth(dtype, piece_vectors.div_ceil(WARP * warps), knobs, reasons);
+    let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
+    let chunk_units = units.min(CHUNK_UNITS);
+    let layout = QueueLayout::new(k, SLACK, survey_keys(chunk_units, warps * WARP));
+    let shared_bytes = layout.bytes() + (blocks - 1) * slots(k) * size_of::<u64>() as u32;
+    if shared_bytes > device.shared_bytes_max {
+        return Ok(None);
+    }
+    reasons.push(format!("a cluster of {blocks} blocks a row"));
+    let params = SelectParams {
+        row_stride: row_stride as u64,
+        n,
+        k,
+        pieces: blocks,
+        piece_vectors,
+        capacity: layout.capacity,
+        flip: problem.flip(),
+        piece_k: k,
+        slots: slots(k),
+        join: Join::LastBlock,
+        index: problem.index,
+        order: problem.order(),
+        chunk_units,
+        tops: team_groups(k, blocks * warps),
+        bounded: 1,
+    };
+    let launch = Launch {
+        symbol: symbol(dtype, depth),
+        grid: grid(rows as u64 * u64::from(blocks), Backend::Singlepass, device)?,
+        block: warps * WARP,
+        shared_bytes,
+        cluster: blocks,
+    };
+    let arguments = vec![
+        Argument::Input,
+        Argument::Lengths,
+        Argument::Values,
+        Argument::Indices,
+        Argument::Select(params),
+    ];
+    let steps = vec![Step { launch, arguments }];
+    Ok(Some(GpuPlan { steps, workspace: Workspace::default() }))
+}
+
+/// Warps of a block. Measured on an H200: clusters of four with 16 warps find room on nine tenths
+/// of its multiprocessors; where there are more, two blocks of 8 warps share one.
+fn warps(rows: usize, blocks: u32, device: &DeviceLimits) -> u32 {
+    let crowded = 10 * rows * blocks as usize > 9 * device.multiprocessors as usize;
+    if blocks > 2 && crowded { 8 } else { 16 }
+}
+
+/// Vectors that a lane keeps in flight, of which a piece has so many a lane: all, if it can, so
+/// that they are read once.
+fn depth(dtype: Dtype, vectors: u32, knobs: &Knobs, reasons: &mut Vec<String>) -> u32 {
+    let built = depths(dtype);
+    let whole = built.iter().copied().filter(|&depth| depth >= vectors).min();
+    let preset = whole.unwrap_or(vectors);
+    rounded_down(&built, knob_value(knobs, reasons, Knob::Stage1Stages, preset))
+}
+
+/// The depths of which there is a kernel, most first.
+fn depths(dtype: Dtype) -> Vec<u32> {
+    built(|depth| symbol(dtype, depth), 1)
+}
+
+fn symbol(dtype: Dtype, depth: u32) -> String {
+    format!("cluster_{}_u{depth}", dtype.name())
+}
