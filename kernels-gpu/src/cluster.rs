@@ -28,8 +28,8 @@
 //! its length. Each warp walks a stretch of its piece, `U` vectors a lane at a time.
 //!
 //! # Shared memory
-//! [`crate::params::QueueLayout`], and behind it `[pieces - 1, slots]` of `u64`: the other blocks'
-//! items, in the first block.
+//! [`crate::params::QueueLayout`], and behind it [`crate::params::team_words`] of `u64`: the other
+//! blocks' items, in the first block, and a word each.
 //!
 //! # Invariants
 //! - I1: the bound is a key that `k` groups of lanes reach, so `k` elements do, and nothing below
@@ -60,8 +60,13 @@ use cuda_std::shared::SharedArray;
 use crate::params::SelectParams;
 use crate::prim::answer::{Finish, Writing};
 use crate::prim::element::Element;
+use crate::prim::masking::Masking;
 use crate::prim::part::Part;
 use crate::prim::team::Team;
+use crate::sample::finish::{Outputs, Sampling};
+use crate::sample::rows::RowTable;
+use crate::sampling::launch::SampleParams;
+use crate::sampling::params::RowParams;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input, `lengths`, unless null, to the rows' lengths, `values`
@@ -76,15 +81,64 @@ pub unsafe fn cluster<E: Element, const U: usize>(
     indices: *mut u32,
     params: SelectParams,
 ) {
-    let SelectParams { k, pieces, slots, tops, .. } = params;
-    let team = Team::new(pieces, tops, slots);
     // SAFETY: the caller's contract on `x` and `lengths`.
     let part = unsafe { Part::<E>::new(x, lengths, params) };
     // SAFETY: the caller's contract on the outputs.
     let writing = unsafe { Writing::<E, false>::new(values, indices, part.number, &params) };
+    // SAFETY: the caller's contract.
+    unsafe { reduce::<E, U, _>(&part, &writing) };
+}
+
+/// As [`cluster`], and draws tokens from the best k.
+///
+/// # Safety
+/// As for [`cluster`], but for values and indices; and
+/// - *in bounds*: what `table` and `outputs` name has their shapes; the launch has the shared memory
+///   of `sample::finish`;
+/// - *no concurrent writer*: nothing writes the table, nothing else touches the outputs.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
+pub unsafe fn cluster_sample<E: Element, const U: usize>(
+    x: *const E::Raw,
+    lengths: *const u32,
+    rows: *const RowParams,
+    seeds: *const u64,
+    positions: *const u64,
+    tokens: *mut u32,
+    status: *mut u32,
+    logprobs: *mut u32,
+    ranks: *mut u32,
+    top_tokens: *mut u32,
+    top_logprobs: *mut u32,
+    params: SampleParams,
+) {
+    // SAFETY: the caller's contract on `x` and `lengths`.
+    let part = unsafe { Part::<Masking<E>>::new(x, lengths, params.select) };
+    let table = RowTable { rows, seeds, positions };
+    let outputs = Outputs { tokens, status, logprobs, ranks, top_tokens, top_logprobs };
+    // SAFETY: the caller's contract on table, outputs and shared memory.
+    let sampling =
+        unsafe { Sampling::<false>::new(table, outputs, part.number, part.row.len(), params) };
+    // SAFETY: the caller's contract.
+    unsafe { reduce::<Masking<E>, U, _>(&part, &sampling) };
+}
+
+/// The kernel, up to what becomes of the row's best.
+///
+/// # Safety
+/// As for [`cluster`], of the launch.
+#[inline(always)]
+unsafe fn reduce<E: Element, const U: usize, F: Finish<E>>(part: &Part<E>, finish: &F) {
+    let SelectParams { k, pieces, slots, tops, .. } = part.params;
+    let team = Team::new(pieces, tops, slots);
     // SAFETY: the launch contract grants the shared memory.
-    let survey = unsafe { part.survey_of::<U, false>(part.even_range(), part.wanted()) };
-    let ahead = survey.ahead();
+    let survey = unsafe { part.survey::<U, false>(part.even_range(), part.wanted()) };
+    let ahead = survey.ahead(part.masks_stray());
+    // The row's first loads are on their way while this is found out.
+    if !finish.is_wanted() {
+        team.leave();
+        return;
+    }
     // SAFETY: as above.
     let mut queue = unsafe { part.queue(k, part.piece == 0) };
     survey.run_among(&team, ahead, &mut queue, slots);
@@ -92,7 +146,8 @@ pub unsafe fn cluster<E: Element, const U: usize>(
     let lists = unsafe { SharedArray::new(part.layout().bytes()) };
     team.give(&queue, lists);
     if team.is_first() {
-        queue.absorb(team.given(lists), writing.keep());
-        writing.finish(&part.row, &mut queue, false);
+        let has_nan = E::MASKS_NAN && (queue.is_noted() || team.is_noted(lists));
+        queue.absorb(team.given(lists), finish.keep());
+        finish.finish(&part.row, &mut queue, has_nan);
     }
 }

@@ -318,6 +318,12 @@ pub const fn team_groups(k: u32, warps: u32) -> u32 {
     groups
 }
 
+/// Words of 64 bits that the other blocks of a cluster of `blocks` give to the first: a list each, and
+/// a note.
+pub const fn team_words(blocks: u32, slots: u32) -> u32 {
+    (blocks - 1) * (slots + 1)
+}
+
 /// Words of the composite that a list has beside its best keys.
 pub const CUT_WORDS: u32 = 2;
 
@@ -439,6 +445,8 @@ pub(crate) enum Control {
     Surveyed = 16,
     /// Two sums over the block.
     Sums,
+    /// Whether anything was noted.
+    Noted = 19,
     /// Lanes of each warp whose best equals the bound.
     Ties = 32,
     /// The best keys of a survey.

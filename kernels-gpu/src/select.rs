@@ -69,15 +69,14 @@ use cuda_std::atomic::{
     atomic_add_relaxed_u32_device, atomic_fetch_inc_acq_rel_u32_device,
     atomic_load_acquire_u32_device, atomic_store_release_u32_device,
 };
-use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::thread::{sync_threads, sync_threads_or, thread_idx_x};
 
-use crate::order::{NAN_KEY, key_of};
-use crate::params::{Flip, Join, SelectParams};
+use crate::params::{Join, SelectParams};
 use crate::prim::answer::{Finish, Writing};
 use crate::prim::element::Element;
 use crate::prim::lists::{ListShape, Lists};
+use crate::prim::masking::Masking;
 use crate::prim::part::Part;
-use crate::prim::queue::Queue;
 use crate::prim::survey::Wanted;
 use crate::sample::finish::{Outputs, Sampling};
 use crate::sample::rows::RowTable;
@@ -140,18 +139,15 @@ pub unsafe fn sample<E: Element, const U: usize, const LARGE: bool>(
     params: SampleParams,
 ) {
     // SAFETY: the caller's contract on `x` and `lengths`.
-    let part = unsafe { Part::<E>::new(x, lengths, params.select) };
+    let part = unsafe { Part::<Masking<E>>::new(x, lengths, params.select) };
     let table = RowTable { rows, seeds, positions };
     let outputs = Outputs { tokens, status, logprobs, ranks, top_tokens, top_logprobs };
     // SAFETY: the caller's contract on table, outputs and shared memory.
     let sampling =
         unsafe { Sampling::<LARGE>::new(table, outputs, part.number, part.row.len(), params) };
-    if !sampling.is_wanted() {
-        return;
-    }
     let buffers = Buffers { candidates, list_tops, tickets, nans };
     // SAFETY: the caller's contract.
-    unsafe { reduce::<E, U, LARGE, _>(&part, &buffers, &sampling) };
+    unsafe { reduce::<Masking<E>, U, LARGE, _>(&part, &buffers, &sampling) };
 }
 
 /// What blocks of a row pass to each other.
@@ -159,7 +155,7 @@ struct Buffers {
     candidates: *mut u64,
     list_tops: *mut u32,
     tickets: *mut u32,
-    /// How many blocks of a row saw a NaN; used by ends that mask them.
+    /// How many blocks of a row saw a NaN; used where these are masked.
     nans: *mut u32,
 }
 
@@ -175,24 +171,24 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
 ) {
     let SelectParams { k, pieces, piece_k, slots, tops, join, .. } = part.params;
     let is_whole = pieces == 1;
-    let gives_all = !LARGE || F::MASKS_NAN || piece_k == k;
+    let gives_all = !LARGE || piece_k == k;
     let (mut range, mut wanted) = (part.range(), part.wanted());
     let mut keep = if is_whole { finish.keep() } else { slots };
     let (mut turns_back, mut has_nan) = (false, false);
-    // SAFETY: the launch contract grants the shared memory.
-    let mut queue = unsafe { part.queue(wanted.k, part.piece == 0) };
+    let mut queue;
     loop {
-        // SAFETY: as above.
-        unsafe { part.survey::<U, LARGE>(range, wanted, &mut queue, keep) };
-        if F::MASKS_NAN {
-            has_nan = holds_nan(&queue);
-            if has_nan {
-                let masked = part.masked();
-                // SAFETY: as above; the first queue is not used any more.
-                queue = unsafe { masked.queue(wanted.k, part.piece == 0) };
-                // SAFETY: as above.
-                unsafe { masked.survey::<1, LARGE>(range, wanted, &mut queue, keep) };
-            }
+        // SAFETY: the launch contract grants the shared memory.
+        let survey = unsafe { part.survey::<U, LARGE>(range, wanted) };
+        let ahead = survey.ahead(part.masks_stray());
+        // The row's first loads are on their way while this is found out.
+        if !finish.is_wanted() {
+            return;
+        }
+        // SAFETY: as above; a queue made before is not used any more, behind a barrier.
+        queue = unsafe { part.queue(wanted.k, turns_back || part.piece == 0) };
+        survey.run(ahead, &mut queue, keep);
+        if E::MASKS_NAN {
+            has_nan |= queue.is_noted();
         }
         if is_whole || LARGE && turns_back {
             break;
@@ -203,7 +199,7 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
         let lists = unsafe { Lists::new(candidates, list_tops, part.number, shape) };
         lists.publish(&queue, part.piece);
         let nans = nans.wrapping_add(part.number as usize);
-        if F::MASKS_NAN && has_nan && thread_idx_x() == 0 {
+        if E::MASKS_NAN && has_nan && thread_idx_x() == 0 {
             // SAFETY: the caller's contract on `nans`; the ticket below releases it.
             unsafe { atomic_add_relaxed_u32_device(nans, 1) };
         }
@@ -213,7 +209,7 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
         if !is_last {
             return;
         }
-        if F::MASKS_NAN && thread_idx_x() == 0 {
+        if E::MASKS_NAN && thread_idx_x() == 0 {
             // SAFETY: the caller's contract on `nans`.
             has_nan = unsafe { atomic_load_acquire_u32_device(nans) } > 0;
             // SAFETY: as above; the row's other blocks are done with it.
@@ -233,23 +229,8 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
         sync_threads();
         (turns_back, range, keep) = (true, (0, part.row.vector_count()), finish.keep());
         wanted = Wanted { k, tops: 0, ..wanted };
-        // SAFETY: as above.
-        queue = unsafe { part.queue(k, true) };
     }
     finish.finish(&part.row, &mut queue, has_nan);
-}
-
-/// Whether the queue holds a NaN, in every thread: where the row's part has one, it is among the
-/// best. For all threads of the block together.
-#[inline(always)]
-fn holds_nan(queue: &Queue) -> bool {
-    let (count, mut at, mut found) = (queue.count(), thread_idx_x(), false);
-    while at < count {
-        found |= key_of(queue.items.get(at), Flip::LARGEST) == NAN_KEY;
-        at += block_dim_x();
-    }
-    // Separates the items' reads from what is done with the queue next.
-    sync_threads_or(found)
 }
 
 /// Takes a ticket for the block; whether it was the last of `pieces`. In every thread. For all

@@ -2,7 +2,7 @@
 use cuda_std::kernels;
 
 #[cfg(any(sm90, feature = "emulator"))]
-use crate::cluster::cluster;
+use crate::cluster::{cluster, cluster_sample};
 use crate::params::{MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
 use crate::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
 use crate::sampling::params::RowParams;
@@ -78,6 +78,13 @@ kernels! {
     cluster_f16_u4[threads 512, blocks 1, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<F16, 4>;
     cluster_bf16_u2[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<Bf16, 2>;
     cluster_bf16_u4[threads 512, blocks 1, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: SelectParams) = cluster::<Bf16, 4>;
+    cluster_sample_f32_u2[threads 512, blocks 2, since sm90](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<F32, 2>;
+    cluster_sample_f32_u4[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<F32, 4>;
+    cluster_sample_f32_u8[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<F32, 8>;
+    cluster_sample_f16_u2[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<F16, 2>;
+    cluster_sample_f16_u4[threads 512, blocks 1, since sm90](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<F16, 4>;
+    cluster_sample_bf16_u2[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<Bf16, 2>;
+    cluster_sample_bf16_u4[threads 512, blocks 1, since sm90](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = cluster_sample::<Bf16, 4>;
     sort_runs[threads 512, blocks 2](items: *mut u64, params: RunParams) = sort_run;
     merge_runs[threads 512, blocks 2](from: *mut u64, to: *mut u64, params: RunParams) = merge_run;
     sample_f32_u4[threads 512, blocks 2](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, nans: *mut u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, top_tokens: *mut u32, top_logprobs: *mut u32, params: SampleParams) = sample::<F32, 4, false>;

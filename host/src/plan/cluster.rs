@@ -2,9 +2,12 @@
 //! and no workspace.
 use kernels_gpu::params::{
     Dtype, Join, QueueLayout, SMALL_K_MAX, SelectParams, slots, survey_keys, team_groups,
+    team_words,
 };
 
-use super::planner::{CHUNK_UNITS, SLACK, WARP, built, previous_power_of_two, rounded_down};
+use super::planner::{
+    CHUNK_UNITS, Purpose, SLACK, WARP, built, previous_power_of_two, rounded_down,
+};
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value};
 use crate::error::Error;
 use crate::knobs::{Knob, Knobs};
@@ -35,7 +38,7 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
         return if wished < 2 * BLOCKS_MAX { previous_power_of_two(wished) } else { 0 };
     }
     let vectors = problem.n as u32 / problem.dtype.per_vector();
-    let at_once = 16 * WARP * depths(problem.dtype)[0];
+    let at_once = 16 * WARP * depths(Purpose::Answer, problem.dtype)[0];
     if vectors <= at_once || vectors > BLOCKS_MAX * VECTORS_MAX {
         return 0;
     }
@@ -50,6 +53,7 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
 /// queues find no room.
 pub(super) fn plan(
     problem: &Problem,
+    purpose: Purpose,
     blocks: u32,
     device: &DeviceLimits,
     knobs: &Knobs,
@@ -61,11 +65,12 @@ pub(super) fn plan(
     let warps = knob_value(knobs, reasons, Knob::Stage1Warps, warps(rows, blocks, device));
     // The kernel is built for no more.
     let warps = warps.min(16);
-    let depth = depth(dtype, piece_vectors.div_ceil(WARP * warps), knobs, reasons);
+    let built = depths(purpose, dtype);
+    let depth = depth(&built, piece_vectors.div_ceil(WARP * warps), knobs, reasons);
     let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
     let chunk_units = units.min(CHUNK_UNITS);
     let layout = QueueLayout::new(k, SLACK, survey_keys(chunk_units, warps * WARP));
-    let shared_bytes = layout.bytes() + (blocks - 1) * slots(k) * size_of::<u64>() as u32;
+    let shared_bytes = layout.bytes() + team_words(blocks, slots(k)) * size_of::<u64>() as u32;
     if shared_bytes > device.shared_bytes_max {
         return Ok(None);
     }
@@ -88,7 +93,7 @@ pub(super) fn plan(
         bounded: 1,
     };
     let launch = Launch {
-        symbol: symbol(dtype, depth),
+        symbol: symbol(purpose, dtype, depth),
         grid: grid(rows as u64 * u64::from(blocks), Backend::Singlepass, device)?,
         block: warps * WARP,
         shared_bytes,
@@ -114,18 +119,21 @@ fn warps(rows: usize, blocks: u32, device: &DeviceLimits) -> u32 {
 
 /// Vectors that a lane keeps in flight, of which a piece has so many a lane: all, if it can, so
 /// that they are read once.
-fn depth(dtype: Dtype, vectors: u32, knobs: &Knobs, reasons: &mut Vec<String>) -> u32 {
-    let built = depths(dtype);
+fn depth(built: &[u32], vectors: u32, knobs: &Knobs, reasons: &mut Vec<String>) -> u32 {
     let whole = built.iter().copied().filter(|&depth| depth >= vectors).min();
     let preset = whole.unwrap_or(vectors);
-    rounded_down(&built, knob_value(knobs, reasons, Knob::Stage1Stages, preset))
+    rounded_down(built, knob_value(knobs, reasons, Knob::Stage1Stages, preset))
 }
 
 /// The depths of which there is a kernel, most first.
-fn depths(dtype: Dtype) -> Vec<u32> {
-    built(|depth| symbol(dtype, depth), 1)
+fn depths(purpose: Purpose, dtype: Dtype) -> Vec<u32> {
+    built(|depth| symbol(purpose, dtype, depth), 1)
 }
 
-fn symbol(dtype: Dtype, depth: u32) -> String {
-    format!("cluster_{}_u{depth}", dtype.name())
+fn symbol(purpose: Purpose, dtype: Dtype, depth: u32) -> String {
+    let kernel = match purpose {
+        Purpose::Answer => "cluster",
+        Purpose::Draw => "cluster_sample",
+    };
+    format!("{kernel}_{}_u{depth}", dtype.name())
 }

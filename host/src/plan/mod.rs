@@ -240,28 +240,9 @@ impl Plan {
                 short::plan(&self.problem, self.backend, device, &mut self.reasons)
             }
             backend => {
-                if let Some(plan) = self.in_clusters(device, knobs)? {
-                    return Ok(plan);
-                }
                 let reasons = &mut self.reasons;
-                planner::plan(&self.problem, Purpose::Answer, backend, device, knobs, reasons)
+                of_blocks(&self.problem, Purpose::Answer, backend, device, knobs, reasons)
             }
-        }
-    }
-
-    /// A launch in clusters, where that pays.
-    fn in_clusters(
-        &mut self,
-        device: &DeviceLimits,
-        knobs: &Knobs,
-    ) -> Result<Option<GpuPlan>, Error> {
-        let blocks = match self.backend {
-            Backend::Singlepass => cluster::blocks(&self.problem, device, knobs),
-            _ => 0,
-        };
-        match blocks {
-            0 | 1 => Ok(None),
-            _ => cluster::plan(&self.problem, blocks, device, knobs, &mut self.reasons),
         }
     }
 
@@ -301,6 +282,27 @@ impl Plan {
     }
 }
 
+/// Launches of blocks that survey rows: in clusters, where that pays.
+fn of_blocks(
+    problem: &Problem,
+    purpose: Purpose,
+    backend: Backend,
+    device: &DeviceLimits,
+    knobs: &Knobs,
+    reasons: &mut Vec<String>,
+) -> Result<GpuPlan, Error> {
+    let blocks = match backend {
+        Backend::Singlepass => cluster::blocks(problem, device, knobs),
+        _ => 0,
+    };
+    if blocks > 1
+        && let Some(plan) = cluster::plan(problem, purpose, blocks, device, knobs, reasons)?
+    {
+        return Ok(plan);
+    }
+    planner::plan(problem, purpose, backend, device, knobs, reasons)
+}
+
 /// The launch of `sample` for a valid problem with at least one row, with the arguments that
 /// `select` would have.
 pub(crate) fn sample_launch(
@@ -310,7 +312,7 @@ pub(crate) fn sample_launch(
     knobs: &Knobs,
     reasons: &mut Vec<String>,
 ) -> Result<(Step, Workspace), Error> {
-    let plan = planner::plan(problem, Purpose::Draw, backend, device, knobs, reasons)?;
+    let plan = of_blocks(problem, Purpose::Draw, backend, device, knobs, reasons)?;
     let GpuPlan { mut steps, workspace } = plan;
     Ok((steps.swap_remove(0), workspace))
 }

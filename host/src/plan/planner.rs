@@ -246,8 +246,7 @@ impl Planner<'_> {
     /// it pieces give all.
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
-        let gives_all =
-            self.backend == Backend::Stream || self.purpose == Purpose::Draw || pieces == 1;
+        let gives_all = self.backend == Backend::Stream || pieces == 1;
         if gives_all { k } else { piece_k(k, pieces) }
     }
 

@@ -375,9 +375,12 @@ impl<'a> Planner<'a> {
         let (draws, scores) = (num_samples > 0, self.sampler.logprobs.is_some());
         let processed = scores && !self.is_raw();
         let mut arguments = vec![source.argument];
-        arguments.extend(step.arguments[1..5].iter().map(place));
+        let shared = step.arguments[1..].iter().take_while(|a| **a != Argument::Values);
+        arguments.extend(shared.map(place));
+        if step.launch.cluster == 1 {
+            arguments.push(Argument::Workspace(self.places.nans));
+        }
         arguments.extend([
-            Argument::Workspace(self.places.nans),
             Argument::Sampling(SampleBuffer::Rows),
             Argument::Sampling(SampleBuffer::Seeds),
             Argument::Sampling(SampleBuffer::Positions),

@@ -12,8 +12,11 @@ use crate::params::{BIN_MAX, Flip, Index, Order, RANKED_MAX, SelectParams};
 
 /// What becomes of a row's best items, once they are in one block's queue.
 pub trait Finish<E: Element> {
-    /// Whether a NaN counts as `-inf`, and is told of.
-    const MASKS_NAN: bool;
+    /// Whether the row is wanted at all: the same in all blocks of the row.
+    #[inline(always)]
+    fn is_wanted(&self) -> bool {
+        true
+    }
 
     /// How many items may be left in the queue.
     fn keep(&self) -> u32;
@@ -52,8 +55,6 @@ impl<E: Element, const LARGE: bool> Writing<E, LARGE> {
 }
 
 impl<E: Element, const LARGE: bool> Finish<E> for Writing<E, LARGE> {
-    const MASKS_NAN: bool = false;
-
     #[inline(always)]
     fn keep(&self) -> u32 {
         if LARGE { self.shape.keep(self.capacity) } else { self.shape.keep_few() }

@@ -25,11 +25,32 @@ pub trait Element: Copy {
     fn lower(bits: u32) -> Self::Raw;
     /// The value as `f32`, exactly.
     fn value(bits: u32) -> f32;
+    /// Whether a NaN counts as `-inf`, so that a unit's best is among its numbers.
+    const MASKS_NAN: bool = false;
+    /// The value as `f32`; of a NaN a NaN, whatever it counts as.
+    #[inline(always)]
+    fn value_or_nan(bits: u32) -> f32 {
+        Self::value(bits)
+    }
 
     /// The greatest of each place of two words of elements; NaN is greatest.
     fn greatest(a: u32, b: u32) -> u32;
     /// The least of each place of two words of elements; NaN is greatest.
     fn least(a: u32, b: u32) -> u32;
+
+    /// The greatest of each place of two words of elements, as they count.
+    #[inline(always)]
+    fn greatest_counted(a: u32, b: u32) -> u32 {
+        Self::greatest(a, b)
+    }
+
+    /// Whether one of a word's elements is a NaN.
+    #[inline(always)]
+    fn holds_nan(word: u32) -> bool {
+        let is_nan = |bits| Self::value_or_nan(bits).is_nan();
+        let (first, second) = (Self::part(&[word; 4], 0), Self::part(&[word; 4], 1));
+        is_nan(first) || Self::PER_VECTOR == 8 && is_nan(second)
+    }
 
     /// The best key of a word's elements; greater is better.
     #[inline(always)]

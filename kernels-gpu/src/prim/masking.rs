@@ -1,4 +1,5 @@
-//! Elements of which a NaN counts as `-inf`: what sampling selects from.
+//! Elements of which a NaN counts as `-inf`: what sampling selects from. Only the greatest are ever
+//! wanted of them.
 use core::marker::PhantomData;
 
 use super::element::Element;
@@ -30,14 +31,28 @@ impl<E: Element> Element for Masking<E> {
         // The greater of two, of which a NaN is never one.
         E::value(bits).max(f32::NEG_INFINITY)
     }
-    /// By the keys: rows with a NaN are rare.
     #[inline(always)]
     fn greatest(a: u32, b: u32) -> u32 {
-        by_place::<E>(a, b, |a, b| Self::key(a) < Self::key(b))
+        E::greatest(a, b)
     }
     #[inline(always)]
     fn least(a: u32, b: u32) -> u32 {
-        by_place::<E>(a, b, |a, b| Self::key(a) > Self::key(b))
+        E::least(a, b)
+    }
+    const MASKS_NAN: bool = true;
+    #[inline(always)]
+    fn value_or_nan(bits: u32) -> f32 {
+        E::value(bits)
+    }
+    /// By the keys: rows with a NaN are rare.
+    #[inline(always)]
+    fn greatest_counted(a: u32, b: u32) -> u32 {
+        let pick = |a: u32, b: u32| if Self::key(a) < Self::key(b) { b } else { a };
+        if E::PER_VECTOR == 8 {
+            pick(a & 0xffff_0000, b & 0xffff_0000) | pick(a << 16, b << 16) >> 16
+        } else {
+            pick(a, b)
+        }
     }
     #[inline(always)]
     fn worst(flip: Flip) -> u32 {
@@ -46,16 +61,5 @@ impl<E: Element> Element for Masking<E> {
     #[inline(always)]
     fn key(bits: u32) -> u32 {
         masking_key(bits, Self::DTYPE.infinity())
-    }
-}
-
-/// Two words of elements, place by place: the second word's where `takes_second` says so.
-#[inline(always)]
-fn by_place<E: Element>(a: u32, b: u32, takes_second: impl Fn(u32, u32) -> bool) -> u32 {
-    let pick = |a: u32, b: u32| if takes_second(a, b) { b } else { a };
-    if E::PER_VECTOR == 8 {
-        pick(a & 0xffff_0000, b & 0xffff_0000) | pick(a << 16, b << 16) >> 16
-    } else {
-        pick(a, b)
     }
 }

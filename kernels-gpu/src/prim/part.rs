@@ -1,9 +1,8 @@
 //! A block's part of a row: what it reads, and the shared memory that it works in.
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x};
+use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 
 use super::element::Element;
-use super::masking::Masking;
 use super::queue::Queue;
 use super::rows::{Row, row_length};
 use super::survey::{Survey, Wanted};
@@ -11,7 +10,6 @@ use crate::params::{QueueLayout, SelectParams, survey_keys};
 
 /// The block's part of a row.
 pub struct Part<E: Element> {
-    start: *const E::Raw,
     /// The row.
     pub row: Row<E>,
     /// Its number.
@@ -37,16 +35,7 @@ impl<E: Element> Part<E> {
         let n = unsafe { row_length(lengths, number, params.n) };
         // SAFETY: the caller's contract on `x`.
         let row = unsafe { Row::<E>::new(start, n) };
-        Part { start, row, number, piece, params }
-    }
-
-    /// The same elements, but that a NaN counts as `-inf`.
-    #[inline(always)]
-    pub fn masked(&self) -> Part<Masking<E>> {
-        // SAFETY: the same row, read as another type of the same bits.
-        let row = unsafe { Row::<Masking<E>>::new(self.start, self.row.len()) };
-        let Part { start, number, piece, params, .. } = *self;
-        Part { start, row, number, piece, params }
+        Part { row, number, piece, params }
     }
 
     /// Vectors of the row that are the piece's: the first, and the first behind them.
@@ -93,31 +82,22 @@ impl<E: Element> Part<E> {
         unsafe { Queue::new(self.layout(), k, strays, |number| self.row.stray(number, flip)) }
     }
 
-    /// Surveys vectors `range.0..range.1` of the row into the queue, of which at most `keep` items
-    /// are left. For all threads of the block together.
-    ///
-    /// # Safety
-    /// - *in bounds*: the launch has the layout's shared memory;
-    /// - *no concurrent writer*: no other survey is under way.
+    /// Whether this thread's stray element of the row, if it has one, is a NaN that is masked.
     #[inline(always)]
-    pub unsafe fn survey<const U: usize, const LARGE: bool>(
-        &self,
-        range: (u32, u32),
-        wanted: Wanted,
-        queue: &mut Queue,
-        keep: u32,
-    ) {
-        // SAFETY: the caller's contract.
-        let survey = unsafe { self.survey_of::<U, LARGE>(range, wanted) };
-        survey.run(survey.ahead(), queue, keep);
+    pub fn masks_stray(&self) -> bool {
+        E::MASKS_NAN
+            && thread_idx_x() < self.row.stray_count()
+            && self.row.masks_stray(thread_idx_x())
     }
 
     /// A survey of vectors `range.0..range.1` of the row.
     ///
     /// # Safety
-    /// As for [`Part::survey`], while it is used.
+    /// While it is used,
+    /// - *in bounds*: the launch has the layout's shared memory;
+    /// - *no concurrent writer*: no other survey is under way.
     #[inline(always)]
-    pub unsafe fn survey_of<const U: usize, const LARGE: bool>(
+    pub unsafe fn survey<const U: usize, const LARGE: bool>(
         &self,
         range: (u32, u32),
         wanted: Wanted,

@@ -175,6 +175,18 @@ impl Queue {
         self.items.set(self.control.fetch_add(Control::Count as u32, 1), item);
     }
 
+    /// Notes something about the queue's block. By any thread.
+    #[inline(always)]
+    pub fn note(&self) {
+        self.control.or(Control::Noted as u32, 1);
+    }
+
+    /// Whether anything was noted; behind a barrier.
+    #[inline(always)]
+    pub fn is_noted(&self) -> bool {
+        self.control(Control::Noted) > 0
+    }
+
     /// The number of items, in every thread; behind a barrier.
     #[inline(always)]
     pub fn count(&self) -> u32 {

@@ -98,6 +98,12 @@ impl<E: Element> Row<E> {
         composite(E::key(self.element(index)), index, flip)
     }
 
+    /// Whether stray element `number` is a NaN that is masked.
+    #[inline(always)]
+    pub fn masks_stray(&self, number: u32) -> bool {
+        E::MASKS_NAN && E::holds_nan(self.element(self.stray_index(number)))
+    }
+
     /// Index of the first element of a vector.
     #[inline(always)]
     pub fn index_of_vector(&self, vector: u32) -> u32 {
@@ -154,14 +160,19 @@ pub struct Unit<E: Element, const U: usize> {
 }
 
 impl<E: Element, const U: usize> Unit<E, U> {
-    /// The best key of the lane's elements; that of the worst element where it has none.
+    /// The best key of the lane's elements, that of the worst element where it has none; and
+    /// whether one of them is a NaN that is masked.
     #[inline(always)]
-    pub fn best_key(&self) -> u32 {
-        let best = match self.flip {
+    pub fn best_key(&self) -> (u32, bool) {
+        let mut best = match self.flip {
             Flip::LARGEST => self.fold(E::greatest),
             _ => self.fold(E::least),
         };
-        E::best_key(best, self.flip)
+        let has_nan = E::MASKS_NAN && E::holds_nan(best);
+        if has_nan {
+            best = self.fold(E::greatest_counted);
+        }
+        (E::best_key(best, self.flip), has_nan)
     }
 
     /// An element of one of the lane's vectors, in the upper end of a word.
@@ -207,9 +218,9 @@ impl<E: Element, const U: usize> Unit<E, U> {
         unroll!(u in U => {
             let words = &self.words[u];
             let best = [pick(pick(words[0], words[1]), pick(words[2], words[3])); 4];
-            let mut any = reaches(E::value(E::part(&best, 0)));
+            let mut any = reaches(E::value_or_nan(E::part(&best, 0)));
             if E::PER_VECTOR == 8 {
-                any |= reaches(E::value(E::part(&best, 1)));
+                any |= reaches(E::value_or_nan(E::part(&best, 1)));
             }
             vectors |= (any as u32) << u;
         });

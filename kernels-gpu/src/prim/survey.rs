@@ -58,6 +58,12 @@ pub struct Survey<'a, E: Element, const U: usize, const LARGE: bool> {
     wanted: Wanted,
 }
 
+/// The unit that is on its way to a thread, and whether it has seen a NaN that is masked.
+pub struct Ahead<E: Element, const U: usize> {
+    unit: Unit<E, U>,
+    has_nan: bool,
+}
+
 /// What is wanted of a piece.
 #[derive(Clone, Copy)]
 pub struct Wanted {
@@ -96,30 +102,34 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     /// Takes the piece into the queue, of which at most `keep` items are left. For all threads of
     /// the block together; ends with a barrier.
     #[inline(always)]
-    pub fn run(&self, ahead: Unit<E, U>, queue: &mut Queue, keep: u32) {
+    pub fn run(&self, ahead: Ahead<E, U>, queue: &mut Queue, keep: u32) {
         self.run_among(&Alone, ahead, queue, keep);
     }
 
     /// Starts to read the warp's first unit, which [`Survey::run`] takes over: what comes between
-    /// waits with it.
+    /// waits with it. `has_nan` says whether the thread has seen a NaN that is masked.
     #[inline(always)]
-    pub fn ahead(&self) -> Unit<E, U> {
-        self.row.unit(self.vector(0), self.end, self.flip)
+    pub fn ahead(&self, has_nan: bool) -> Ahead<E, U> {
+        Ahead { unit: self.row.unit(self.vector(0), self.end, self.flip), has_nan }
     }
 
     /// As [`Survey::run`], for blocks that survey a row together. Every thread of all of them.
     #[inline(always)]
-    pub fn run_among(&self, peers: &impl Peers, ahead: Unit<E, U>, queue: &mut Queue, keep: u32) {
+    pub fn run_among(&self, peers: &impl Peers, ahead: Ahead<E, U>, queue: &mut Queue, keep: u32) {
         let mut ahead = ahead;
         let mut start = 0;
         // Once at least: the queue may hold more stray elements than are to be kept.
         loop {
             let units = (self.units - start).min(self.wanted.chunk_units);
-            let (lane_best, last) = self.read(start, units, ahead);
+            let (lane_best, last) = self.read(start, units, &mut ahead);
             let is_last = start + units >= self.units;
             let mut reach = Reach { parts: u32::MAX, is_crowded: true };
             if start == 0 {
                 reach = peers.raise_bound(self, queue, lane_best, units);
+            }
+            if ahead.has_nan {
+                // Behind the barrier that separates it from the queue's start.
+                queue.note();
             }
             let chosen = if start == 0 && is_last && reach.parts <= self.room(queue) {
                 self.take(queue, units, last, lane_best);
@@ -133,7 +143,7 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
                 return;
             }
             start += units;
-            ahead = self.row.unit(self.vector(start), self.end, self.flip);
+            ahead.unit = self.row.unit(self.vector(start), self.end, self.flip);
         }
     }
 
@@ -167,13 +177,14 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     /// Reads units `start..start + units` of the warp's stretch, the first of which is at hand, and
     /// leaves the best key of this lane's part of each; the best of these, and the last unit.
     #[inline(always)]
-    fn read(&self, start: u32, units: u32, ahead: Unit<E, U>) -> (u32, Unit<E, U>) {
-        let (mut best, mut unit, mut number) = (0, ahead, 0);
+    fn read(&self, start: u32, units: u32, ahead: &mut Ahead<E, U>) -> (u32, Unit<E, U>) {
+        let (mut best, mut unit, mut number) = (0, ahead.unit, 0);
         while number < units {
             if number > 0 {
                 unit = self.row.unit(self.vector(start + number), self.end, self.flip);
             }
-            let key = unit.best_key();
+            let (key, has_nan) = unit.best_key();
+            ahead.has_nan |= has_nan;
             self.keys.set(self.place(number), key);
             best = best.max(key);
             number += 1;

@@ -28,7 +28,7 @@ pub struct Team {
 
 impl Team {
     /// The block's cluster, of `count` blocks. Every thread of the cluster, once; the next call of
-    /// the team's must be [`Team::share`].
+    /// the team's must be [`Team::share`] or [`Team::leave`].
     #[inline(always)]
     pub fn new(count: u32, groups: u32, slots: u32) -> Self {
         arrive_at_cluster();
@@ -91,14 +91,40 @@ impl Team {
                 list.set(base + at, item);
                 at += block_dim_x();
             }
+            if thread_idx_x() == 0 {
+                list.set(self.note() + self.rank - 1, queue.is_noted() as u64);
+            }
         }
         sync_cluster();
+    }
+
+    /// Where the other blocks' notes stand, behind the lists.
+    #[inline(always)]
+    fn note(&self) -> u32 {
+        (self.count - 1) * self.slots
+    }
+
+    /// Whether another block's queue was noted, where the items were given.
+    #[inline(always)]
+    pub fn is_noted(&self, lists: SharedArray<u64>) -> bool {
+        let (mut other, mut noted) = (0, false);
+        while other + 1 < self.count {
+            noted |= lists.get(self.note() + other) > 0;
+            other += 1;
+        }
+        noted
+    }
+
+    /// Ends the block's part without having shared anything. Every thread of the cluster.
+    #[inline(always)]
+    pub fn leave(&self) {
+        wait_for_cluster();
     }
 
     /// What the other blocks gave.
     #[inline(always)]
     pub fn given(&self, lists: SharedArray<u64>) -> Given {
-        let count = (self.count - 1) * self.slots;
+        let count = self.note();
         Given { lists, at: thread_idx_x() / WARP_SIZE * BATCH, count }
     }
 }

@@ -92,12 +92,6 @@ impl<const LARGE: bool> Sampling<LARGE> {
         unsafe { self.table.get(self.number) }
     }
 
-    /// Whether the row is this kernel's: it has candidates to draw from, or its best are wanted.
-    #[inline(always)]
-    pub fn is_wanted(&self) -> bool {
-        self.params.top > 0 || self.row().sorted_k() > 0
-    }
-
     /// The candidates, best first, behind a barrier. For all threads of the block together.
     #[inline(always)]
     fn ordered<E: Element>(&self, queue: &mut Queue, found: u32) -> SharedArray<u64> {
@@ -207,7 +201,11 @@ impl<E: Element> Candidates<E> {
 }
 
 impl<E: Element, const LARGE: bool> Finish<E> for Sampling<LARGE> {
-    const MASKS_NAN: bool = true;
+    /// Whether the row is this kernel's: it has candidates to draw from, or its best are wanted.
+    #[inline(always)]
+    fn is_wanted(&self) -> bool {
+        self.params.top > 0 || self.row().sorted_k() > 0
+    }
 
     #[inline(always)]
     fn keep(&self) -> u32 {
