@@ -190,6 +190,51 @@ pub fn random_calls(runtime: &Runtime, seed: u64, count: usize, n_max: usize) {
     }
 }
 
+/// Rows whose lengths and starts lie around the borders of segments and vectors, at temperatures
+/// and with values that are far apart, until nothing is left.
+pub fn segment_borders(runtime: &Runtime) {
+    let mut random = Random(12);
+    let kinds = [
+        (1.0, 0.0, 1.0),
+        (0.05, 0.0, 1.0),
+        (f32::MAX, 0.0, 1.0),
+        (0.7, 0.1, 1.0),
+        (1e31, 0.5, 1.0),
+        (1.0, 0.0, 0.7),
+        (0.3, 0.01, 0.999),
+    ];
+    for n in [1, 7, 40, 1023, 1024, 1025, 2049, 3072, 5000] {
+        for (dtype, lead) in Dtype::ALL.into_iter().flat_map(|dtype| [(dtype, 0), (dtype, 1)]) {
+            for (temperature, min_p, top_p) in kinds {
+                let seed = Some(random.next());
+                let params =
+                    SamplingParams { temperature, min_p, top_p, seed, ..Default::default() };
+                let kind = random.one_of(&[LogprobKind::Raw, LogprobKind::Processed]);
+                let draws = if n <= 40 { n + 3 } else { 3 };
+                let call = Call {
+                    dtype,
+                    pattern: random.one_of(&Pattern::ALL),
+                    rows: 2,
+                    n,
+                    row_stride: n + lead,
+                    lengths: None,
+                    data_seed: random.next(),
+                    params: vec![params],
+                    sampler: Sampler::new()
+                        .num_samples(draws)
+                        .replacement(random.chance(30))
+                        .logprobs(kind, 0),
+                    prompts: vec![],
+                    outputs: vec![],
+                    bias: vec![],
+                    allowed: vec![],
+                };
+                call.check(runtime);
+            }
+        }
+    }
+}
+
 /// A captured draw, replayed with other positions in device memory, draws what those positions say.
 pub fn graph_replays_with_new_positions(runtime: &Runtime) {
     let (rows, n, steps) = (3, 2000, 6u64);

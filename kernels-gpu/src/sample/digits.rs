@@ -22,7 +22,8 @@
 //! As for `sample::full`; masses by digit `[rows, MASS_WORDS]` of `u32`, zero before and after.
 //!
 //! # Work split
-//! As for `sample::full`.
+//! `rows * pieces` blocks; block `b` has the elements from `b % pieces * piece_elements` on of row
+//! `b / pieces`, a thread an element at a time.
 //!
 //! # Shared memory
 //! `full_digit`: the masses by digit, [`crate::sampling::launch::DIGIT_BYTES`]. `full_cut`:
@@ -324,7 +325,7 @@ fn each(count: u32, f: impl Fn(u32)) {
 /// Finds the last of the equals that is wanted: what is behind it in the row's order is out.
 ///
 /// # Safety
-/// As for [`full_digit`]; `partial` as for `full_max`.
+/// As for [`full_digit`]; `partial` has a word a piece, `[rows, pieces]`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
 pub unsafe fn full_cut<E: Element>(
@@ -365,8 +366,8 @@ pub unsafe fn full_cut<E: Element>(
     // All of one key weigh the same.
     let wanted = pass.state.get(State::Wanted).div_ceil(pass.mass_of_key(last)).max(1);
     let walk = Walk { piece: &pass.piece, partial, scratch, pieces: params.pieces };
-    let place = walk.reach(wanted, |index| is_equal(index, pass.piece.element(index)));
+    let index = walk.reach(wanted, |index| is_equal(index, pass.piece.element(index)));
     if thread_idx_x() == 0 {
-        pass.state.set(State::Cut, composite(last, place.index, Flip::LARGEST));
+        pass.state.set(State::Cut, composite(last, index, Flip::LARGEST));
     }
 }

@@ -27,6 +27,8 @@ pub struct Cut {
 
 /// The part of a row that one block reads.
 pub struct Piece<E: Element> {
+    /// The row's first element.
+    pub start: *const E::Raw,
     elements: GlobalArray<E::Raw>,
     vectors: GlobalArray<u32>,
     /// Elements of the row before its first 16-byte boundary.
@@ -68,7 +70,7 @@ impl<E: Element> Piece<E> {
         // SAFETY: as above; only vectors that lie wholly inside the row are read through this one.
         let vectors = unsafe { GlobalArray::new(start.wrapping_add(head as usize).cast()) };
         let (first, end) = bounds(piece, n, cut.piece_elements);
-        Piece { elements, vectors, head, number, piece, first, end, n, cut }
+        Piece { start, elements, vectors, head, number, piece, first, end, n, cut }
     }
 
     /// Number of the piece among all.

@@ -31,7 +31,8 @@ pub const SAMPLE_SCRATCH_BYTES: u32 = 32 * 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Phase {
-    /// Finding the greatest logit, in `full_max`; of rows that are drawn from in index order.
+    /// The first look at rows that are drawn from in index order; the draw from those that top-k
+    /// and top-p do not cut.
     Draw = 0,
     /// The best `top_k` tokens, by number.
     TopK = 1,
@@ -39,6 +40,8 @@ pub enum Phase {
     TopP = 2,
     /// The softmax of every row as it came, for logarithms alone.
     Raw = 3,
+    /// The draw from rows that were cut.
+    Cut = 4,
 }
 
 /// Scalars of the kernels that read whole rows: `full_*`.
@@ -51,7 +54,7 @@ pub struct FullParams {
     pub n: u32,
     /// Blocks that share a row, at least 1.
     pub pieces: u32,
-    /// Elements in a piece; the last piece may have fewer.
+    /// Elements in a piece; the last piece may have fewer. For `full_mass` whole segments.
     pub piece_elements: u32,
     /// What the pass is for.
     pub phase: Phase,
@@ -109,6 +112,9 @@ pub const DIGIT_BYTES: u32 = 4 * MASS_WORDS;
 
 /// Shared memory of the other passes: a mass a warp, and two words for what was found.
 pub const FULL_BYTES: u32 = (32 + 2) * 8;
+
+/// Threads of a block of `full_mass`.
+pub const MASS_THREADS: u32 = 256;
 
 /// What logarithms and ranks are taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
