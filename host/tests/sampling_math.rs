@@ -1,6 +1,8 @@
 //! The arithmetic of sampling against independent ones: Philox against another crate's and the
 //! authors' vectors, exponential and logarithm against the host's, weights against their sum.
 use kernels_gpu::sampling::math::{exp, fixed, ln, multiply_high, scale};
+use kernels_gpu::sampling::nucleus::Nucleus;
+use kernels_gpu::sampling::params::{FilterOrder, RowParams};
 use kernels_gpu::sampling::philox::{draw_word, draw_words, philox4x32_10};
 use kernels_gpu::sampling::segment::{
     SEGMENT, WEIGHT_BITS, WHOLE_SHARE, Weigher, row_bits, row_mass, segments,
@@ -21,6 +23,20 @@ fn philox_known_answers() {
     }
 }
 
+/// Parameters that change nothing.
+const ROW: RowParams = RowParams {
+    seed: 0,
+    position: 0,
+    temperature: 1.0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    frequency_penalty: 0.0,
+    presence_penalty: 0.0,
+    top_k: 0,
+    reserved: 0,
+};
+
 proptest! {
     #[test]
     fn philox_is_another_crates(counter in any::<[u32; 4]>(), key in any::<[u32; 2]>()) {
@@ -38,6 +54,26 @@ proptest! {
         prop_assert_eq!(draw_word(seed, position, sample), word);
         let second = u64::from(words[3]) << 32 | u64::from(words[2]);
         prop_assert_eq!(draw_words(seed, position, sample), [word, second]);
+    }
+
+    /// What a top-p pass takes together weighs less than what top-p leaves out, so that the prefix
+    /// ends before it.
+    #[test]
+    fn what_is_negligible_is_left_out(
+        bits in prop::collection::vec(any::<u32>(), 1..2000),
+        spread in 0.0f32..30.0,
+        top_p in prop_oneof![0.0f32..1.0, 0.99f32..1.0, Just(0.999_999_94)],
+    ) {
+        let unit = |bits: u32| bits as f32 / 4_294_967_296.0;
+        let row: Vec<f32> = bits.into_iter().map(|bits| -spread * unit(bits)).collect();
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let top_p = top_p.max(1e-9);
+        let params = RowParams { top_p, ..ROW };
+        let nucleus = Nucleus::new(&params, FilterOrder::HuggingFace, max, row.len() as u32);
+        let total: u64 = row.iter().map(|&logit| nucleus.mass(logit)).sum();
+        let small = |mass: &u64| *mass <= nucleus.negligible();
+        let rest: u64 = row.iter().map(|&logit| nucleus.mass(logit)).filter(small).sum();
+        prop_assert!(total - rest >= nucleus.target(total), "{total} {rest}");
     }
 
     /// A sum by words is the sum of the weights, whatever the logits.

@@ -13,6 +13,7 @@ use kernels_gpu::params::Flip;
 use kernels_gpu::sampling::adjust::adjusted;
 use kernels_gpu::sampling::filter::{RowFilter, masking_key};
 use kernels_gpu::sampling::math::multiply_high;
+use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::{FilterOrder, RowParams, RowStatus};
 use kernels_gpu::sampling::philox::draw_word;
 use rayon::prelude::*;
@@ -74,7 +75,7 @@ fn sample_row<T: Element>(
     let filter = RowFilter::new(params, sampler.order, max, logits.len() as u32);
     let walk = match status {
         RowStatus::AllMasked => Walk::Best { tokens: vec![], weights: vec![] },
-        _ => Walk::new(&logits, &filter, params),
+        _ => Walk::new(&logits, &filter, params, sampler.order),
     };
     let (total, scale) = walk.total(&filter);
     let kept = Kept::new(&walk, &logits);
@@ -156,7 +157,7 @@ enum Walk {
 }
 
 impl Walk {
-    fn new(logits: &[f32], filter: &RowFilter, params: &RowParams) -> Walk {
+    fn new(logits: &[f32], filter: &RowFilter, params: &RowParams, order: FilterOrder) -> Walk {
         let sorted_k = params.sorted_k();
         let logit = |token: u32| logits[token as usize];
         if sorted_k == 0 && !params.has_cut() {
@@ -166,8 +167,12 @@ impl Walk {
         let mut tokens: Vec<u32> =
             best_first(logits, k as usize).into_iter().map(index_of).collect();
         if filter.has_top_p() {
-            let weights: Vec<u64> =
-                tokens.iter().map(|&t| filter.filter_weight(logit(t))).collect();
+            let nucleus = Nucleus::new(params, order, greatest(logits), logits.len() as u32);
+            let mass = |token: &u32| match sorted_k {
+                0 => nucleus.mass(logit(*token)),
+                _ => filter.filter_weight(logit(*token)),
+            };
+            let weights: Vec<u64> = tokens.iter().map(mass).collect();
             let target = filter.top_p_target(weights.iter().sum());
             let mut sum = 0;
             let before = |weight: &&u64| {

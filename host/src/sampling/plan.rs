@@ -208,7 +208,8 @@ impl<'a> Planner<'a> {
         let most = n.div_ceil(PIECE_ELEMENTS_MIN).max(1);
         let target = knobs.get(Knob::Stage1TargetCtas).unwrap_or(2 * device.multiprocessors);
         let wanted = target.div_ceil(rows).clamp(1, most);
-        let piece_elements = n.div_ceil(wanted);
+        // Whole segments, so that the kernels can leave some out.
+        let piece_elements = n.div_ceil(wanted).next_multiple_of(SEGMENT);
         let pieces = n.div_ceil(piece_elements);
         let (places, workspace) = (Places::default(), Workspace::default());
         let (steps, reasons) = (vec![], vec![]);
@@ -467,8 +468,8 @@ impl<'a> Planner<'a> {
         let mut arguments = vec![source.argument, Argument::Lengths, buffer(SampleBuffer::Rows)];
         let own = match kernel {
             "full_mass" => vec![tops, segment_masses],
-            "full_digit" => vec![masses],
-            _ => vec![partial],
+            "full_digit" => vec![tops, masses],
+            _ => vec![tops, partial],
         };
         if is_mass {
             arguments.extend([SampleBuffer::Seeds, SampleBuffer::Positions].map(buffer));

@@ -16,14 +16,17 @@
 //! `full_cut` has nothing to do, and does not read. For top-k every element has the mass 1; for
 //! top-p it is the fixed-point weight, and the first digit's masses give the sum of which `top_p`
 //! is a share. A mass of 64 bits is added as two words: who adds to the lower one sees whether it
-//! overflowed, and carries.
+//! overflowed, and carries. Elements that are certainly left out, for all of them weigh less than
+//! what is left out, are summed by threads, and their sum is given to digit 0, which stands for no
+//! element that may be drawn.
 //!
 //! # Shapes
-//! As for `sample::full`; masses by digit `[rows, MASS_WORDS]` of `u32`, zero before and after.
+//! As for `sample::full`, which leaves the segments' greatest logits; masses by digit
+//! `[rows, MASS_WORDS]` of `u32`, zero before and after.
 //!
 //! # Work split
-//! `rows * pieces` blocks; block `b` has the elements from `b % pieces * piece_elements` on of row
-//! `b / pieces`, a thread an element at a time.
+//! `rows * pieces` blocks; block `b` has the segments of piece `b % pieces` of row `b / pieces`, a
+//! warp a segment at a time.
 //!
 //! # Shared memory
 //! `full_digit`: the masses by digit, [`crate::sampling::launch::DIGIT_BYTES`]. `full_cut`:
@@ -38,12 +41,13 @@
 //! As for `radix`.
 //!
 //! # Launch contract
-//! Whole warps, at most the threads in `variants`; the shared memory above.
+//! Whole warps, at most the threads in `variants`; the shared memory above; pieces of whole
+//! segments.
 //!
 //! # Cost
-//! `full_digit` reads the row once, whatever it holds; `full_cut` where some equals are wanted and
-//! some are not. Three digits (two of 16-bit elements) and the equals make three or four (two or
-//! three).
+//! The first digit reads the row once; the others, and `full_cut` where some equals are wanted and
+//! some are not, the segments of which the greatest logit has the digits decided so far, or is
+//! above. There are three digits, two of 16-bit elements.
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.
@@ -56,15 +60,17 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
+use super::look::Tops;
 use super::piece::{Cut, Piece, RowState, item_of};
 use super::rows::RowTable;
+use super::segment::SegmentedRow;
 use super::walk::Walk;
 use crate::order::{bits_of_key, composite};
 use crate::params::{Flip, RADIX_BINS};
 use crate::prim::element::Element;
 use crate::prim::mass::{block_sum_u64, warp_reach, warp_sum_u64};
-use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::{FullParams, MASS_WORDS, Phase, State};
+use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::RowParams;
 
 /// The last index that an element may have.
@@ -73,8 +79,10 @@ const INDEX_LAST: u32 = (1 << 31) - 1;
 /// What both kernels know of their block.
 struct Pass<E: Element> {
     piece: Piece<E>,
+    row: SegmentedRow<E>,
+    tops: Tops,
     state: RowState,
-    filter: RowFilter,
+    nucleus: Nucleus,
     phase: Phase,
     /// The least composite that earlier filters kept.
     least: u64,
@@ -90,6 +98,7 @@ impl<E: Element> Pass<E> {
         x: *const E::Raw,
         lengths: *const u32,
         rows: *const RowParams,
+        tops: *mut u32,
         state: *mut u64,
         params: &FullParams,
     ) -> Option<Self> {
@@ -106,9 +115,13 @@ impl<E: Element> Pass<E> {
         if row.sorted_k() > 0 || is_off || state.max() == f32::NEG_INFINITY {
             return None;
         }
-        let filter = RowFilter::new(&row, params.order, state.max(), piece.n);
+        let nucleus = Nucleus::new(&row, params.order, state.max(), piece.n);
         let least = state.get(State::Cut);
-        Some(Pass { piece, state, filter, phase, least })
+        // SAFETY: the caller's contract on `x`.
+        let whole = unsafe { SegmentedRow::new(piece.start, piece.n) };
+        // SAFETY: the caller's contract on `tops`.
+        let tops = unsafe { Tops::new(tops, piece.number, n) };
+        Some(Pass { piece, row: whole, tops, state, nucleus, phase, least })
     }
 
     /// What an element of this key weighs, unless earlier filters turned it away.
@@ -116,7 +129,7 @@ impl<E: Element> Pass<E> {
     fn mass_of_key(&self, key: u32) -> u64 {
         match self.phase {
             Phase::TopK => 1,
-            _ => self.filter.filter_weight(E::value(bits_of_key(key))).max(1),
+            _ => self.nucleus.mass(E::value(bits_of_key(key))).max(1),
         }
     }
 
@@ -130,18 +143,32 @@ impl<E: Element> Pass<E> {
         }
     }
 
-    /// Key and mass of an element.
+    /// Calls `f` with index and bits of this lane's elements of the piece's segments, but for those
+    /// of which the greatest element is below `least`.
     #[inline(always)]
-    fn measure(&self, index: u32, bits: u32) -> (u32, u64) {
-        let (logit, item) = item_of::<E>(index, bits);
-        let mass = if item < self.least {
+    #[allow(clippy::neg_cmp_op_on_partial_ord)] // nothing is below a NaN
+    fn each(&self, least: f32, mut f: impl FnMut(u32, u32)) {
+        let (first, end) = self.piece.segments();
+        let mut segment = first + thread_idx_x() / WARP_SIZE;
+        while segment < end {
+            // The same in all lanes.
+            if !(self.tops.top(segment) < least) {
+                self.row.each(segment, &mut f);
+            }
+            segment += block_dim_x() / WARP_SIZE;
+        }
+    }
+
+    /// The mass of an element that has this composite.
+    #[inline(always)]
+    fn mass(&self, item: u64, bits: u32) -> u64 {
+        if item < self.least {
             0
         } else if self.phase == Phase::TopK {
             1
         } else {
-            self.filter.filter_weight(logit)
-        };
-        ((item >> 32) as u32, mass)
+            self.nucleus.mass(E::value(bits))
+        }
     }
 }
 
@@ -158,13 +185,14 @@ pub unsafe fn full_digit<E: Element>(
     x: *const E::Raw,
     lengths: *const u32,
     rows: *const RowParams,
+    tops: *mut u32,
     masses: *mut u32,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, state, &params) }) else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, tops, state, &params) }) else {
         return;
     };
     // SAFETY: the launch contract grants the memory.
@@ -202,7 +230,7 @@ pub unsafe fn full_digit<E: Element>(
         let own = digits.mass_of_lane();
         let wanted = match params.phase {
             // The first digit's masses are those of all: their share is what is wanted.
-            Phase::TopP if params.decided == 0 => pass.filter.top_p_target(warp_sum_u64(own)),
+            Phase::TopP if params.decided == 0 => pass.nucleus.target(warp_sum_u64(own)),
             _ => pass.state.get(State::Wanted),
         };
         let found = digits.warp_find(own, wanted);
@@ -232,20 +260,41 @@ fn sum_digits<E: Element>(
     // Separates the cleared bins from the sums.
     sync_threads();
     let FullParams { shift, decided: above, .. } = *params;
-    pass.piece.each(|index, bits| {
-        let (key, mass) = pass.measure(index, bits);
-        if mass > 0 && (above == 0 || (key ^ decided) >> (32 - above) == 0) {
-            let bin = key << above >> above >> shift;
-            let before = bins.fetch_add(bin, mass as u32);
-            let carry = before.overflowing_add(mass as u32).1 as u32;
-            let high = (mass >> 32) as u32 + carry;
-            if high > 0 {
-                bins.add(bin + RADIX_BINS, high);
+    // Only the first digit's masses are a row's; a later one's are of few elements.
+    let is_first = above == 0 && pass.phase == Phase::TopP;
+    let negligible = if is_first { pass.nucleus.negligible() } else { 0 };
+    let mut rest = 0;
+    // A NaN, with which nothing compares, where all are looked at.
+    let least = if above == 0 { f32::NAN } else { E::value(bits_of_key(decided)) };
+    pass.each(least, |index, bits| {
+        let (_, item) = item_of::<E>(index, bits);
+        let key = (item >> 32) as u32;
+        if above == 0 || (key ^ decided) >> (32 - above) == 0 {
+            let mass = pass.mass(item, bits);
+            if mass > negligible {
+                add_mass(bins, key << above >> above >> shift, mass);
+            } else {
+                rest += mass;
             }
         }
     });
+    rest = warp_sum_u64(rest);
+    if rest > 0 && lane_id() == 0 {
+        add_mass(bins, 0, rest);
+    }
     // Separates the sums from their reads.
     sync_threads();
+}
+
+/// Adds to the mass of a digit.
+#[inline(always)]
+fn add_mass(bins: SharedArray<u32>, digit: u32, mass: u64) {
+    let before = bins.fetch_add(digit, mass as u32);
+    let carry = before.overflowing_add(mass as u32).1 as u32;
+    let high = (mass >> 32) as u32 + carry;
+    if high > 0 {
+        bins.add(digit + RADIX_BINS, high);
+    }
 }
 
 /// A key of which the last digit is known: what is below it is 0 in the keys of positive elements,
@@ -332,13 +381,14 @@ pub unsafe fn full_cut<E: Element>(
     x: *const E::Raw,
     lengths: *const u32,
     rows: *const RowParams,
+    tops: *mut u32,
     partial: *mut u64,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, state, &params) }) else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, tops, state, &params) }) else {
         return;
     };
     if pass.state.get(State::Wanted) == 0 {
@@ -350,11 +400,11 @@ pub unsafe fn full_cut<E: Element>(
     let scratch = unsafe { SharedArray::<u64>::new(0) };
     let last = pass.state.get(State::Key) as u32;
     let is_equal = |index, bits| {
-        let (key, mass) = pass.measure(index, bits);
-        (key == last && mass > 0) as u64
+        let (_, item) = item_of::<E>(index, bits);
+        ((item >> 32) as u32 == last && pass.mass(item, bits) > 0) as u64
     };
     let mut count = 0;
-    pass.piece.each(|index, bits| count += is_equal(index, bits));
+    pass.each(E::value(bits_of_key(last)), |index, bits| count += is_equal(index, bits));
     count = block_sum_u64(scratch, count);
     if thread_idx_x() == 0 {
         partial.set(pass.piece.list(), count);

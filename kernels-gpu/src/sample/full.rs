@@ -64,7 +64,6 @@ use super::rows::RowTable;
 use crate::prim::element::Element;
 use crate::sampling::launch::{FullParams, Phase, State};
 use crate::sampling::params::{RowParams, RowStatus};
-use crate::sampling::segment::SEGMENT;
 
 /// Looks at rows, and draws from those of which nothing more has to be known.
 ///
@@ -148,9 +147,7 @@ unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
     let Block { piece, own, params, .. } = *block;
     let is_second = look.is_filtered;
     let is_weighed = is_second || !own.has_cut();
-    let per_piece = params.piece_elements / SEGMENT;
-    let mut first = piece.piece * per_piece;
-    let mut end = (first + per_piece).min(look.segments.count);
+    let (mut first, mut end) = piece.segments();
     loop {
         look.sums(first, end, is_weighed);
         // SAFETY: the caller's contract on `tickets`.

@@ -18,13 +18,39 @@ use crate::sampling::segment::{WHOLE_SHARE, Weigher, row_mass, segments};
 /// In a segment's sum: whether it has a NaN.
 const HAS_NAN: u64 = 1 << 63;
 
+/// The greatest logits of a row's segments.
+#[derive(Clone, Copy)]
+pub struct Tops {
+    words: GlobalArrayMut<u32>,
+    /// The row's first segment among all.
+    first: u64,
+}
+
+impl Tops {
+    /// Those of row number `number`; a row has room for the segments of `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: `words` points to as many for each row, aligned;
+    /// - *no concurrent writer*: a place is written by one warp, and read behind a barrier.
+    #[inline(always)]
+    pub unsafe fn new(words: *mut u32, number: u32, n: u32) -> Self {
+        // SAFETY: the caller vouches for them.
+        let words = unsafe { GlobalArrayMut::new(words) };
+        Tops { words, first: number as u64 * segments(n) as u64 }
+    }
+
+    /// The greatest logit of a segment that is no NaN.
+    #[inline(always)]
+    pub fn top(&self, segment: u32) -> f32 {
+        f32::from_bits(self.words.get(self.first + segment as u64))
+    }
+}
+
 /// What is known of the segments of a row.
 #[derive(Clone, Copy)]
 pub struct Segments {
-    tops: GlobalArrayMut<u32>,
+    tops: Tops,
     masses: GlobalArrayMut<u64>,
-    /// The row's first segment among all.
-    first: u64,
     /// Segments of the row.
     pub count: u32,
 }
@@ -33,19 +59,19 @@ impl Segments {
     /// The greatest logit of a segment that is no NaN.
     #[inline(always)]
     pub fn top(&self, segment: u32) -> f32 {
-        f32::from_bits(self.tops.get(self.first + segment as u64))
+        self.tops.top(segment)
     }
 
     /// The sum of a segment's weights, later its mass.
     #[inline(always)]
     pub fn mass(&self, segment: u32) -> u64 {
-        self.masses.get(self.first + segment as u64)
+        self.masses.get(self.tops.first + segment as u64)
     }
 
     /// Sets what [`Segments::mass`] gets.
     #[inline(always)]
     pub fn set_mass(&self, segment: u32, mass: u64) {
-        self.masses.set(self.first + segment as u64, mass);
+        self.masses.set(self.tops.first + segment as u64, mass);
     }
 }
 
@@ -85,11 +111,10 @@ impl<E: Element> Look<E> {
             // SAFETY: the caller's contract on the input.
             row: unsafe { SegmentedRow::new(piece.start, piece.n) },
             segments: Segments {
+                // SAFETY: the caller's contract.
+                tops: unsafe { Tops::new(tops, piece.number, params.n) },
                 // SAFETY: the caller's contract; a place is written by one warp.
-                tops: unsafe { GlobalArrayMut::new(tops) },
-                // SAFETY: as above.
                 masses: unsafe { GlobalArrayMut::new(masses) },
-                first: piece.number as u64 * segments(params.n) as u64,
                 count: segments(piece.n),
             },
             weigher: Weigher::new(row.draw_temperature()),
@@ -148,7 +173,8 @@ impl<E: Element> Look<E> {
         } else {
             let (top, has_nan) = held.greatest();
             if lane_id() == 0 {
-                self.segments.tops.set(self.segments.first + segment as u64, top.to_bits());
+                let Tops { words, first } = self.segments.tops;
+                words.set(first + segment as u64, top.to_bits());
             }
             (reference, nan) = (top, if has_nan { HAS_NAN } else { 0 });
         }

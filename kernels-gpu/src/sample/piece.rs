@@ -11,6 +11,7 @@ use crate::prim::rows::row_length;
 use crate::sampling::filter::{RowFilter, masking_key};
 use crate::sampling::launch::{STATE_WORDS, State};
 use crate::sampling::params::{FilterOrder, RowParams};
+use crate::sampling::segment::{SEGMENT, segments};
 
 /// How a launch cuts rows into pieces.
 #[derive(Clone, Copy)]
@@ -83,6 +84,14 @@ impl<E: Element> Piece<E> {
     #[inline(always)]
     pub fn first_list(&self) -> u64 {
         self.number as u64 * self.cut.pieces as u64
+    }
+
+    /// First segment of this piece, of whole segments, and what is behind its last.
+    #[inline(always)]
+    pub fn segments(&self) -> (u32, u32) {
+        let per_piece = self.cut.piece_elements / SEGMENT;
+        let first = self.piece * per_piece;
+        (first, (first + per_piece).min(segments(self.n)))
     }
 
     /// First element of a piece of the row, and what is behind its last.

@@ -14,6 +14,24 @@ use crate::sampling::segment::{SEGMENT, Weigher, sum_of_words};
 /// The most vectors of a segment that a lane has.
 const VECTORS: usize = 8;
 
+/// Vectors that a lane keeps in flight where elements come one by one.
+const DEPTH: usize = 4;
+
+/// Where a segment lies, for one lane.
+struct Span {
+    /// The lane's first vector.
+    vector: u32,
+    /// The segment's first vector, of those that lie wholly inside it, and what is behind the last.
+    first_vector: u32,
+    end_vector: u32,
+    /// The lane's element of those that are in no such vector, up to 7 at each end.
+    stray: u32,
+    /// It has one if that is below this.
+    stray_end: u32,
+    /// Whether any lane has one.
+    has_strays: bool,
+}
+
 /// A row, read segment by segment, wherever it starts.
 #[derive(Clone, Copy)]
 pub struct SegmentedRow<E: Element> {
@@ -58,36 +76,81 @@ impl<E: Element> SegmentedRow<E> {
         E::raise(self.elements.get(index as u64))
     }
 
-    /// A segment of the row. For the lanes of a warp together.
+    /// Where a segment lies.
     #[inline(always)]
-    pub fn held(&self, segment: u32) -> Held<E> {
+    fn span(&self, segment: u32) -> Span {
         let (first, end) = self.bounds(segment);
         let (head, width) = (self.head, E::PER_VECTOR as u32);
         let first_vector = first.saturating_sub(head).div_ceil(width);
         let end_vector = (end.saturating_sub(head) / width).max(first_vector);
-        let vector = first_vector + lane_id();
-        let is_whole = end_vector - first_vector == Held::<E>::VECTORS as u32 * WARP_SIZE;
-        let words = if is_whole {
-            self.words(vector, end_vector, true)
-        } else {
-            self.words(vector, end_vector, false)
-        };
-        // What is in no whole vector: up to 7 elements at each end.
         let before = (head + first_vector * width).min(end);
         let behind = (head + end_vector * width).min(end);
         let half = lane_id() % (WARP_SIZE / 2);
         let (from, to) = if lane_id() == half { (first, before) } else { (behind, end) };
+        Span {
+            vector: first_vector + lane_id(),
+            first_vector,
+            end_vector,
+            stray: from + half,
+            stray_end: to,
+            has_strays: first < before || behind < end,
+        }
+    }
+
+    /// A segment of the row. For the lanes of a warp together.
+    #[inline(always)]
+    pub fn held(&self, segment: u32) -> Held<E> {
+        let span = self.span(segment);
+        let all = Held::<E>::VECTORS as u32 * WARP_SIZE;
+        let words = if span.end_vector - span.first_vector == all {
+            self.words(span.vector, span.end_vector, true)
+        } else {
+            self.words(span.vector, span.end_vector, false)
+        };
         let mut stray = E::worst(Flip::LARGEST) & 0xffff_0000;
-        if from + half < to {
-            stray = self.element(from + half);
+        if span.stray < span.stray_end {
+            stray = self.element(span.stray);
         }
         Held {
             words,
-            index: head + vector * width,
+            index: self.head + span.vector * E::PER_VECTOR as u32,
             stray,
-            stray_index: from + half,
-            has_strays: first < before || behind < end,
+            stray_index: span.stray,
+            has_strays: span.has_strays,
             element: PhantomData,
+        }
+    }
+
+    /// Calls `f` with index and bits of this lane's elements of a segment, in no order; [`DEPTH`]
+    /// vectors are in flight.
+    #[inline(always)]
+    pub fn each(&self, segment: u32, mut f: impl FnMut(u32, u32)) {
+        let span = self.span(segment);
+        if span.stray < span.stray_end {
+            f(span.stray, self.element(span.stray));
+        }
+        let mut vector = span.vector;
+        while vector < span.end_vector {
+            let mut words = [[0; 4]; DEPTH];
+            unroll!(u in DEPTH => {
+                let at = vector + u as u32 * WARP_SIZE;
+                if at < span.end_vector {
+                    words[u] = self.vectors.get_vec4_streaming(at as u64 * 4);
+                }
+            });
+            let mut number = 0;
+            // Not written out: what is done with an element may be long.
+            while number < DEPTH as u32 && vector < span.end_vector {
+                let own = words[0];
+                // The next ones move up.
+                unroll!(u in DEPTH - 1 => { words[u] = words[u + 1]; });
+                let index = self.head + vector * E::PER_VECTOR as u32;
+                unroll!(part in E::PER_VECTOR => {
+                    f(index + part as u32, E::part(&own, part));
+                });
+                vector += WARP_SIZE;
+                number += 1;
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 //! 2. [`math`]: exponential, logarithm, fixed point.
 //! 3. [`adjust`]: penalties and bias, which come before everything else.
 //! 4. [`filter`]: which tokens stay, and what a token weighs.
-//! 5. [`segment`]: what a token weighs in a draw from a whole row.
+//! 5. [`segment`]: what a token weighs in a draw from a whole row; [`nucleus`]: in its top-p.
 //! 6. [`philox`]: the random words of a draw.
 //!
 //! # Why fixed point
@@ -21,6 +21,7 @@ pub mod adjust;
 pub mod filter;
 pub mod launch;
 pub mod math;
+pub mod nucleus;
 pub mod params;
 pub mod philox;
 pub mod segment;
