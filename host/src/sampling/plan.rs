@@ -9,7 +9,7 @@
 //! | `full_mass` | the other rows | 1 |
 //! | `full_digit`, `full_cut` | those with a greater `top_k` | 4, of 16-bit elements 3 |
 //! | `full_digit`, `full_cut` | those with a `top_p` | the same |
-//! | `full_mass` | those with either | 1 |
+//! | `full_mass` | those with either, or a `min_p` | 1 |
 //! | `write_logprobs`, `count_ranks` | logarithms that `sample` cannot know | up to 3 |
 //!
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
@@ -55,6 +55,8 @@ pub(crate) struct Needs {
     pub full_top_k: bool,
     /// Whether some such row has a `top_p`.
     pub full_top_p: bool,
+    /// Whether some such row has a `min_p`. Launches without it do for such rows, but slowly.
+    pub full_min_p: bool,
 }
 
 impl Needs {
@@ -66,6 +68,7 @@ impl Needs {
                 full: needs.full || full,
                 full_top_k: needs.full_top_k || full && row.top_k > 0,
                 full_top_p: needs.full_top_p || full && row.top_p < 1.0,
+                full_min_p: needs.full_min_p || full && row.min_p > 0.0,
             }
         })
     }
@@ -424,7 +427,7 @@ impl<'a> Planner<'a> {
         if self.needs.full_top_p {
             self.find_end(Phase::TopP)?;
         }
-        match self.needs.full_top_k || self.needs.full_top_p {
+        match self.needs.full_top_k || self.needs.full_top_p || self.needs.full_min_p {
             true => self.full("full_mass", Phase::Cut, None),
             false => Ok(()),
         }
@@ -460,6 +463,8 @@ impl<'a> Planner<'a> {
             replacement: self.sampler.replacement.into(),
             shift,
             decided,
+            cuts_min_p: self.needs.full_min_p.into(),
+            reserved: 0,
             is_last: digit_shifts(source.dtype).last().is_some_and(|last| *last == shift).into(),
         };
         let buffer = Argument::Sampling;

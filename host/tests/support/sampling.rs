@@ -313,6 +313,20 @@ pub fn other_parameters(runtime: &Runtime) {
         let right = Sampler::new().sample(&cpu, view, &[params]).expect("legal");
         assert_eq!(got, right.tokens, "{params:?}");
     }
+    // Rows of which none had a min-p when they were prepared.
+    let whole = |seed, min_p| SamplingParams { min_p, ..of(0, seed) };
+    let mut plain = Sampler::new().prepare::<f32>(runtime, rows, n, &[of(0, 1)]).expect("legal");
+    for params in [whole(1, 0.0), whole(2, 0.3), whole(3, 1e-3), whole(4, 1.0)] {
+        plain.set_params(&[params]).expect("of the same kind");
+        // SAFETY: the buffers live until the stream was waited for.
+        unsafe { plain.enqueue(&input, None, &mut tokens, &mut status, &stream) }
+            .expect("enqueued");
+        stream.synchronize().expect("the kernels ran");
+        let mut got = vec![0; rows];
+        tokens.copy_to(&mut got).expect("downloaded");
+        let right = Sampler::new().sample(&cpu, view, &[params]).expect("legal");
+        assert_eq!(got, right.tokens, "{params:?}");
+    }
     let mut refused = |top_k| {
         let error = prepared.set_params(&[of(top_k, 1)]).expect_err("of another kind");
         error.to_string()

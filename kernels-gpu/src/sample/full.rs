@@ -10,11 +10,12 @@
 //!         then the token in which the segment's exceeds that of a second word
 //! ```
 //!
-//! What the real code does differently: where min-p turns something away, the last block weighs the
-//! row anew, against its greatest logit, but for segments that have nothing to keep. Rows that
-//! top-k or top-p cut are looked at in one launch (`Phase::Draw`) for their greatest logits, and
-//! are weighed and drawn from in another (`Phase::Cut`), when the cut is known. Without
-//! replacement, what was drawn before weighs nothing, and a segment loses what it weighed.
+//! What the real code does differently: rows that are filtered are looked at in one launch
+//! (`Phase::Draw`) for their greatest logits, and are weighed, against the row's greatest, and
+//! drawn from in another (`Phase::Cut`), when the cut is known; it leaves out segments that have
+//! nothing to keep. Calls that were prepared for rows without a min-p have no such launch for it:
+//! there the row's last block looks a second time. Without replacement, what was drawn before
+//! weighs nothing, and a segment loses what it weighed.
 //!
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Of each segment
@@ -45,7 +46,7 @@
 //! segments.
 //!
 //! # Cost
-//! Reads the row once; with a min-p what may stay once more; a draw reads a segment again.
+//! Reads the row once; of filtered rows what may stay once more; a draw reads a segment again.
 //!
 //! # Ties, NaN, tail
 //! Walked by index; a NaN counts as `-inf`, and sets the row's status.
@@ -98,7 +99,8 @@ pub unsafe fn full_mass<E: Element>(
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     let is_second = phase == Phase::Cut;
-    if own.sorted_k() > 0 || is_second && (!own.has_cut() || state.max() == f32::NEG_INFINITY) {
+    if own.sorted_k() > 0 || is_second && (!params.is_cut(&own) || state.max() == f32::NEG_INFINITY)
+    {
         return;
     }
     // SAFETY: the caller's contract on the input and the segments.
@@ -146,7 +148,7 @@ struct Block<'a, E: Element> {
 unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
     let Block { piece, own, params, .. } = *block;
     let is_second = look.is_filtered;
-    let is_weighed = is_second || !own.has_cut();
+    let is_weighed = is_second || !params.is_cut(own);
     let (mut first, mut end) = piece.segments();
     loop {
         look.sums(first, end, is_weighed);

@@ -1,5 +1,5 @@
 //! What a launch passes to the sampling kernels by value, and how their shared memory is laid out.
-use super::params::FilterOrder;
+use super::params::{FilterOrder, RowParams};
 use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams};
 
 /// Scalars of the kernel `sample`.
@@ -31,8 +31,8 @@ pub const SAMPLE_SCRATCH_BYTES: u32 = 32 * 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Phase {
-    /// The first look at rows that are drawn from in index order; the draw from those that top-k
-    /// and top-p do not cut.
+    /// The first look at rows that are drawn from in index order; the draw from those that are not
+    /// filtered.
     Draw = 0,
     /// The best `top_k` tokens, by number.
     TopK = 1,
@@ -40,7 +40,7 @@ pub enum Phase {
     TopP = 2,
     /// The softmax of every row as it came, for logarithms alone.
     Raw = 3,
-    /// The draw from rows that were cut.
+    /// The draw from rows that are filtered, when it is known what top-k and top-p leave.
     Cut = 4,
 }
 
@@ -70,9 +70,21 @@ pub struct FullParams {
     pub decided: u32,
     /// 1 where no digit follows, else 0. `full_digit` only.
     pub is_last: u32,
+    /// 1 where rows with a min-p are drawn from in the phase `Cut`, else 0. `full_mass` only.
+    pub cuts_min_p: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<FullParams>() == 48 && align_of::<FullParams>() == 8);
+const _: () = assert!(size_of::<FullParams>() == 56 && align_of::<FullParams>() == 8);
+
+impl FullParams {
+    /// Whether a row is drawn from in the phase [`Phase::Cut`].
+    #[inline(always)]
+    pub fn is_cut(&self, row: &RowParams) -> bool {
+        row.has_cut() || row.min_p > 0.0 && self.cuts_min_p != 0
+    }
+}
 
 /// What the passes over a row leave for the next one: words of 64 bits, `[rows, STATE_WORDS]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
