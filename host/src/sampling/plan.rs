@@ -473,8 +473,8 @@ impl<'a> Planner<'a> {
         let mut arguments = vec![source.argument, Argument::Lengths, buffer(SampleBuffer::Rows)];
         let own = match kernel {
             "full_mass" => vec![tops, segment_masses],
-            "full_digit" => vec![tops, masses],
-            _ => vec![tops, partial],
+            "full_digit" => vec![tops, segment_masses, masses],
+            _ => vec![tops, segment_masses, partial],
         };
         if is_mass {
             arguments.extend([SampleBuffer::Seeds, SampleBuffer::Positions].map(buffer));

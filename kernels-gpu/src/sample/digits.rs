@@ -18,10 +18,10 @@
 //! is a share. A mass of 64 bits is added as two words: who adds to the lower one sees whether it
 //! overflowed, and carries. Elements that are certainly left out, for all of them weigh less than
 //! what is left out, are summed by threads, and their sum is given to digit 0, which stands for no
-//! element that may be drawn.
+//! element that may be drawn; segments of such elements alone count as what `full_mass` found.
 //!
 //! # Shapes
-//! As for `sample::full`, which leaves the segments' greatest logits; masses by digit
+//! As for `sample::full`, which leaves the segments' greatest logits and sums; masses by digit
 //! `[rows, MASS_WORDS]` of `u32`, zero before and after.
 //!
 //! # Work split
@@ -45,9 +45,10 @@
 //! segments.
 //!
 //! # Cost
-//! The first digit reads the row once; the others, and `full_cut` where some equals are wanted and
-//! some are not, the segments of which the greatest logit has the digits decided so far, or is
-//! above. There are three digits, two of 16-bit elements.
+//! The first digit reads the row once, for top-p without negligible segments; the others, and
+//! `full_cut` where some equals are wanted and some are not, the segments of which the greatest
+//! logit has the digits decided so far, or is above. There are three digits, two of 16-bit
+//! elements.
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.
@@ -60,7 +61,7 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
-use super::look::Tops;
+use super::look::Segments;
 use super::piece::{Cut, Piece, RowState, item_of};
 use super::rows::RowTable;
 use super::segment::SegmentedRow;
@@ -80,12 +81,14 @@ const INDEX_LAST: u32 = (1 << 31) - 1;
 struct Pass<E: Element> {
     piece: Piece<E>,
     row: SegmentedRow<E>,
-    tops: Tops,
+    segments: Segments,
     state: RowState,
     nucleus: Nucleus,
     phase: Phase,
     /// The least composite that earlier filters kept.
     least: u64,
+    /// Whether negligible segments need not be read.
+    takes_segments: bool,
 }
 
 impl<E: Element> Pass<E> {
@@ -98,7 +101,7 @@ impl<E: Element> Pass<E> {
         x: *const E::Raw,
         lengths: *const u32,
         rows: *const RowParams,
-        tops: *mut u32,
+        (tops, sums): (*mut u32, *mut u64),
         state: *mut u64,
         params: &FullParams,
     ) -> Option<Self> {
@@ -119,9 +122,11 @@ impl<E: Element> Pass<E> {
         let least = state.get(State::Cut);
         // SAFETY: the caller's contract on `x`.
         let whole = unsafe { SegmentedRow::new(piece.start, piece.n) };
-        // SAFETY: the caller's contract on `tops`.
-        let tops = unsafe { Tops::new(tops, piece.number, n) };
-        Some(Pass { piece, row: whole, tops, state, nucleus, phase, least })
+        // SAFETY: the caller's contract on `tops` and `sums`.
+        let segments = unsafe { Segments::new(&piece, tops, sums, n) };
+        let takes_segments = Nucleus::takes_segments(&row, params.order, piece.n);
+        let row = whole;
+        Some(Pass { piece, row, segments, state, nucleus, phase, least, takes_segments })
     }
 
     /// What an element of this key weighs, unless earlier filters turned it away.
@@ -144,15 +149,13 @@ impl<E: Element> Pass<E> {
     }
 
     /// Calls `f` with index and bits of this lane's elements of the piece's segments, but for those
-    /// of which the greatest element is below `least`.
+    /// that `skips`, which is the same in all lanes.
     #[inline(always)]
-    #[allow(clippy::neg_cmp_op_on_partial_ord)] // nothing is below a NaN
-    fn each(&self, least: f32, mut f: impl FnMut(u32, u32)) {
+    fn each(&self, mut skips: impl FnMut(u32) -> bool, mut f: impl FnMut(u32, u32)) {
         let (first, end) = self.piece.segments();
         let mut segment = first + thread_idx_x() / WARP_SIZE;
         while segment < end {
-            // The same in all lanes.
-            if !(self.tops.top(segment) < least) {
+            if !skips(segment) {
                 self.row.each(segment, &mut f);
             }
             segment += block_dim_x() / WARP_SIZE;
@@ -186,13 +189,15 @@ pub unsafe fn full_digit<E: Element>(
     lengths: *const u32,
     rows: *const RowParams,
     tops: *mut u32,
+    sums: *mut u64,
     masses: *mut u32,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, tops, state, &params) }) else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, (tops, sums), state, &params) })
+    else {
         return;
     };
     // SAFETY: the launch contract grants the memory.
@@ -263,10 +268,20 @@ fn sum_digits<E: Element>(
     // Only the first digit's masses are a row's; a later one's are of few elements.
     let is_first = above == 0 && pass.phase == Phase::TopP;
     let negligible = if is_first { pass.nucleus.negligible() } else { 0 };
-    let mut rest = 0;
-    // A NaN, with which nothing compares, where all are looked at.
-    let least = if above == 0 { f32::NAN } else { E::value(bits_of_key(decided)) };
-    pass.each(least, |index, bits| {
+    let least = E::value(bits_of_key(decided));
+    let (mut rest, mut taken) = (0, 0);
+    let skips = |segment| {
+        let top = pass.segments.top(segment);
+        if above > 0 {
+            return top < least;
+        }
+        let skips = is_first && pass.takes_segments && pass.nucleus.mass(top) <= negligible;
+        if skips && lane_id() == 0 {
+            taken += pass.nucleus.segment_mass(top, pass.segments.sum(segment));
+        }
+        skips
+    };
+    pass.each(skips, |index, bits| {
         let (_, item) = item_of::<E>(index, bits);
         let key = (item >> 32) as u32;
         if above == 0 || (key ^ decided) >> (32 - above) == 0 {
@@ -278,7 +293,7 @@ fn sum_digits<E: Element>(
             }
         }
     });
-    rest = warp_sum_u64(rest);
+    rest = warp_sum_u64(rest + taken);
     if rest > 0 && lane_id() == 0 {
         add_mass(bins, 0, rest);
     }
@@ -382,13 +397,15 @@ pub unsafe fn full_cut<E: Element>(
     lengths: *const u32,
     rows: *const RowParams,
     tops: *mut u32,
+    sums: *mut u64,
     partial: *mut u64,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, tops, state, &params) }) else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, (tops, sums), state, &params) })
+    else {
         return;
     };
     if pass.state.get(State::Wanted) == 0 {
@@ -404,7 +421,9 @@ pub unsafe fn full_cut<E: Element>(
         ((item >> 32) as u32 == last && pass.mass(item, bits) > 0) as u64
     };
     let mut count = 0;
-    pass.each(E::value(bits_of_key(last)), |index, bits| count += is_equal(index, bits));
+    let least = E::value(bits_of_key(last));
+    let skips = |segment| pass.segments.top(segment) < least;
+    pass.each(skips, |index, bits| count += is_equal(index, bits));
     count = block_sum_u64(scratch, count);
     if thread_idx_x() == 0 {
         partial.set(pass.piece.list(), count);

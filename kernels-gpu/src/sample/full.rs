@@ -11,11 +11,11 @@
 //! ```
 //!
 //! What the real code does differently: rows that are filtered are looked at in one launch
-//! (`Phase::Draw`) for their greatest logits, and are weighed, against the row's greatest, and
-//! drawn from in another (`Phase::Cut`), when the cut is known; it leaves out segments that have
-//! nothing to keep. Calls that were prepared for rows without a min-p have no such launch for it:
-//! there the row's last block looks a second time. Without replacement, what was drawn before
-//! weighs nothing, and a segment loses what it weighed.
+//! (`Phase::Draw`), for their greatest logits and for sums that top-p may take, and are weighed,
+//! against the row's greatest, and drawn from in another (`Phase::Cut`), when the cut is known; it
+//! leaves out segments that have nothing to keep. Calls that were prepared for rows without a min-p
+//! have no such launch for it: there the row's last block looks a second time. Without replacement,
+//! what was drawn before weighs nothing, and a segment loses what it weighed.
 //!
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Of each segment
@@ -64,6 +64,7 @@ use super::piece::{Cut, Piece, RowState, raw_params};
 use super::rows::RowTable;
 use crate::prim::element::Element;
 use crate::sampling::launch::{FullParams, Phase, State};
+use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::{RowParams, RowStatus};
 
 /// Looks at rows, and draws from those of which nothing more has to be known.
@@ -148,7 +149,8 @@ struct Block<'a, E: Element> {
 unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
     let Block { piece, own, params, .. } = *block;
     let is_second = look.is_filtered;
-    let is_weighed = is_second || !params.is_cut(own);
+    let is_cut = params.is_cut(own);
+    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(own, params.order, piece.n);
     let (mut first, mut end) = piece.segments();
     loop {
         look.sums(first, end, is_weighed);
@@ -172,7 +174,7 @@ unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
             // SAFETY: the caller's contract on `tokens` and `status`.
             unsafe { put_status(piece, block.tokens, block.status, outcome, params) };
         }
-        if most == f32::NEG_INFINITY || !is_weighed {
+        if most == f32::NEG_INFINITY || is_cut {
             return false;
         }
         if own.min_p == 0.0 {

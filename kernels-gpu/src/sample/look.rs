@@ -56,6 +56,33 @@ pub struct Segments {
 }
 
 impl Segments {
+    /// Those of the row of `piece`; a row has room for the segments of `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: `tops` and `masses` point to as many for each row, aligned;
+    /// - *no concurrent writer*: a place is written by one warp, and read behind a barrier.
+    #[inline(always)]
+    pub unsafe fn new<E: Element>(
+        piece: &Piece<E>,
+        tops: *mut u32,
+        masses: *mut u64,
+        n: u32,
+    ) -> Self {
+        Segments {
+            // SAFETY: the caller's contract.
+            tops: unsafe { Tops::new(tops, piece.number, n) },
+            // SAFETY: the caller's contract.
+            masses: unsafe { GlobalArrayMut::new(masses) },
+            count: segments(piece.n),
+        }
+    }
+
+    /// The sum of a segment's weights, where they were wanted.
+    #[inline(always)]
+    pub fn sum(&self, segment: u32) -> u64 {
+        self.mass(segment) & !HAS_NAN
+    }
+
     /// The greatest logit of a segment that is no NaN.
     #[inline(always)]
     pub fn top(&self, segment: u32) -> f32 {
@@ -110,13 +137,8 @@ impl<E: Element> Look<E> {
         Look {
             // SAFETY: the caller's contract on the input.
             row: unsafe { SegmentedRow::new(piece.start, piece.n) },
-            segments: Segments {
-                // SAFETY: the caller's contract.
-                tops: unsafe { Tops::new(tops, piece.number, params.n) },
-                // SAFETY: the caller's contract; a place is written by one warp.
-                masses: unsafe { GlobalArrayMut::new(masses) },
-                count: segments(piece.n),
-            },
+            // SAFETY: the caller's contract.
+            segments: unsafe { Segments::new(piece, tops, masses, params.n) },
             weigher: Weigher::new(row.draw_temperature()),
             is_filtered: false,
             greatest: f32::NEG_INFINITY,
@@ -235,7 +257,7 @@ impl<E: Element> Look<E> {
     pub fn total(&self, scratch: SharedArray<u64>) -> u64 {
         let (mut total, mut segment) = (0, thread_idx_x());
         while segment < self.segments.count {
-            let sum = self.segments.mass(segment) & !HAS_NAN;
+            let sum = self.segments.sum(segment);
             let mass = row_mass(sum, self.share_of(segment), self.segments.count);
             self.segments.set_mass(segment, mass);
             total += mass;

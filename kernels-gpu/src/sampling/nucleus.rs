@@ -1,7 +1,7 @@
 //! What tokens of a whole row weigh for top-p: as in its draw, against the row's greatest logit, at
 //! the filters' temperature.
 use super::filter::RowFilter;
-use super::math::fixed;
+use super::math::{fixed, multiply_high};
 use super::params::{FilterOrder, RowParams};
 use super::segment::{WEIGHT_BITS, Weigher};
 
@@ -50,6 +50,28 @@ impl Nucleus {
             return 0;
         }
         self.weigher.weight(logit) >> self.shift()
+    }
+
+    /// Whether segments of which every token is negligible count as what their weights in the draw
+    /// say: where those are of the same temperature and of all tokens. Then they are not read
+    /// again. Not in rows so long that a bit is left off, which would let their roundings count.
+    #[inline(always)]
+    pub fn takes_segments(row: &RowParams, order: FilterOrder, n: u32) -> bool {
+        let is_whole = row.top_k == 0 && row.top_p < 1.0 && n <= 1 << LENGTH_BITS;
+        let is_same = match order {
+            FilterOrder::HuggingFace => true,
+            FilterOrder::Vllm => row.min_p == 0.0,
+            FilterOrder::LlamaCpp => row.draw_temperature() == 1.0,
+        };
+        is_whole && is_same
+    }
+
+    /// What a segment counts as of which the greatest logit is `top`, and the sum of the weights
+    /// against it `sum`.
+    #[inline(always)]
+    pub fn segment_mass(&self, top: f32, sum: u64) -> u64 {
+        // A share has 63 fractional bits.
+        multiply_high(sum << 8, self.weigher.share(top)) >> 7
     }
 
     /// The mass at which the prefix ends, of this `total`.
