@@ -14,6 +14,11 @@ fn random_calls() {
 }
 
 #[test]
+fn segment_borders() {
+    support::sampling::segment_borders(&emulator());
+}
+
+#[test]
 fn no_knob_changes_a_token() {
     support::sampling::no_knob_changes_a_token(&emulator(), 40, 9000);
 }

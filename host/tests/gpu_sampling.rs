@@ -9,8 +9,9 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 7] = [
+const TESTS: [GpuTest; 8] = [
     ("random_calls", random_calls),
+    ("segment_borders", sampling::segment_borders),
     ("long_rows", long_rows),
     ("large_batches", large_batches),
     ("hundred_repeats", hundred_repeats),

@@ -1,7 +1,12 @@
 //! The arithmetic of sampling against independent ones: Philox against another crate's and the
 //! authors' vectors, exponential and logarithm against the host's, weights against their sum.
 use kernels_gpu::sampling::math::{exp, fixed, ln, multiply_high, scale};
-use kernels_gpu::sampling::philox::{draw_word, philox4x32_10};
+use kernels_gpu::sampling::nucleus::Nucleus;
+use kernels_gpu::sampling::params::{FilterOrder, RowParams};
+use kernels_gpu::sampling::philox::{draw_word, draw_words, philox4x32_10};
+use kernels_gpu::sampling::segment::{
+    SEGMENT, WEIGHT_BITS, WHOLE_SHARE, Weigher, row_bits, row_mass, segments,
+};
 use proptest::prelude::*;
 
 /// Known answers: key, counter and words of Random123's file of known answers.
@@ -18,6 +23,20 @@ fn philox_known_answers() {
     }
 }
 
+/// Parameters that change nothing.
+const ROW: RowParams = RowParams {
+    seed: 0,
+    position: 0,
+    temperature: 1.0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    frequency_penalty: 0.0,
+    presence_penalty: 0.0,
+    top_k: 0,
+    reserved: 0,
+};
+
 proptest! {
     #[test]
     fn philox_is_another_crates(counter in any::<[u32; 4]>(), key in any::<[u32; 2]>()) {
@@ -33,6 +52,42 @@ proptest! {
         let words = rand_philox::philox4x32_10(counter, [seed as u32, (seed >> 32) as u32]);
         let word = u64::from(words[1]) << 32 | u64::from(words[0]);
         prop_assert_eq!(draw_word(seed, position, sample), word);
+        let second = u64::from(words[3]) << 32 | u64::from(words[2]);
+        prop_assert_eq!(draw_words(seed, position, sample), [word, second]);
+    }
+
+    /// What a top-p pass takes together weighs less than what top-p leaves out, so that the prefix
+    /// ends before it.
+    #[test]
+    fn what_is_negligible_is_left_out(
+        bits in prop::collection::vec(any::<u32>(), 1..2000),
+        spread in 0.0f32..30.0,
+        top_p in prop_oneof![0.0f32..1.0, 0.99f32..1.0, Just(0.999_999_94)],
+    ) {
+        let unit = |bits: u32| bits as f32 / 4_294_967_296.0;
+        let row: Vec<f32> = bits.into_iter().map(|bits| -spread * unit(bits)).collect();
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let top_p = top_p.max(1e-9);
+        let params = RowParams { top_p, ..ROW };
+        let nucleus = Nucleus::new(&params, FilterOrder::HuggingFace, max, row.len() as u32);
+        let total: u64 = row.iter().map(|&logit| nucleus.mass(logit)).sum();
+        let small = |mass: &u64| *mass <= nucleus.negligible();
+        let rest: u64 = row.iter().map(|&logit| nucleus.mass(logit)).filter(small).sum();
+        prop_assert!(total - rest >= nucleus.target(total), "{total} {rest}");
+    }
+
+    /// A sum by words is the sum of the weights, whatever the logits.
+    #[test]
+    fn sums_are_of_the_weights(
+        bits in prop::collection::vec(any::<u32>(), 1..200), temperature in 1e-5f32..1e6,
+    ) {
+        let row: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+        let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        prop_assume!(top > f32::NEG_INFINITY);
+        let weigher = Weigher::new(temperature).against(top);
+        let sum: u64 = row.iter().map(|&logit| weigher.weight(logit)).sum();
+        prop_assert_eq!(weigher.sum(&row), sum);
+        prop_assert!(sum >= 1 << WEIGHT_BITS && sum <= (row.len() as u64) << WEIGHT_BITS);
     }
 
     #[test]
@@ -84,4 +139,56 @@ fn a_weight_is_the_nearest() {
             assert!((ours - right).abs() <= 0.5, "{w} at {scale}: {ours}, {right}");
         }
     }
+}
+
+/// Weights of whole rows against `f64`: within 4e-7 of the distance's own rounding, and 0 where the
+/// definition has it so, at every temperature.
+#[test]
+fn weights_of_segments_are_the_exponentials() {
+    let mut worst = 0.0f64;
+    for temperature in [1e-5f32, 0.05, 0.7, 1.0, 1.3, 3.0, 1e6, 1e30, 1e37, f32::MAX] {
+        for reference in [0.0f32, 4.5, -30.0, 1e4, -3e38, 3e38] {
+            let weigher = Weigher::new(temperature).against(reference);
+            assert_eq!(weigher.weight(reference), 1 << WEIGHT_BITS);
+            assert_eq!(weigher.share(reference), WHOLE_SHARE);
+            for nothing in [f32::NEG_INFINITY, f32::NAN, -f32::NAN] {
+                assert_eq!(weigher.weight(nothing), 0, "{temperature} {reference}");
+                assert_eq!(weigher.share(nothing), 0, "{temperature} {reference}");
+            }
+            for step in 1..3000 {
+                let logit = reference - step as f32 * 0.01 * temperature;
+                let distance = f64::from(logit) - f64::from(reference);
+                let right = (distance / f64::from(temperature)).exp();
+                let got = weigher.weight(logit) as f64 / (1u64 << WEIGHT_BITS) as f64;
+                let share = weigher.share(logit) as f64 / WHOLE_SHARE as f64;
+                let allowed = right * 1.3e-7 * (2.0 - right.max(1e-300).ln());
+                let unit = 1.0 / (1u64 << WEIGHT_BITS) as f64;
+                assert!(
+                    (got - right).abs() <= allowed + unit,
+                    "{logit} {temperature}: {got} {right}"
+                );
+                let is_there = right > 1e-17;
+                assert!(!is_there || (share - right).abs() <= allowed, "{logit}: {share} {right}");
+                worst = worst.max((got - right).abs() / right.max(1e-6));
+            }
+        }
+    }
+    assert!(worst < 2e-6, "{worst}");
+    let infinite = Weigher::new(0.7).against(f32::INFINITY);
+    assert_eq!(infinite.weight(f32::INFINITY), 1 << WEIGHT_BITS);
+    assert_eq!((infinite.weight(f32::MAX), infinite.share(f32::MAX)), (0, 0));
+    assert_eq!(infinite.share(f32::INFINITY), WHOLE_SHARE);
+}
+
+/// As many whole segments as a row may have do not overflow, and the greatest's bits are right.
+#[test]
+fn masses_of_segments_cannot_overflow() {
+    for n in [1u32, 2, 1024, 1025, 2048, 2049, 128_256, 1 << 20, (1 << 31) - 1] {
+        let count = segments(n);
+        let most = row_mass(u64::from(SEGMENT) << WEIGHT_BITS, WHOLE_SHARE, count);
+        assert!(u128::from(most) * u128::from(count) <= 1 << 62, "{n}");
+        let one = row_mass(1 << WEIGHT_BITS, WHOLE_SHARE, count);
+        assert_eq!(one, 1 << row_bits(count), "{n}");
+    }
+    assert_eq!(row_bits(segments(128_256)), 44);
 }

@@ -24,6 +24,7 @@
     allow(internal_features)
 )]
 
+pub mod fused;
 mod kernel;
 pub use kernel::KernelInfo;
 

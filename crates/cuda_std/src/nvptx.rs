@@ -42,6 +42,8 @@ mod intrinsics {
         pub safe fn ballot(mask: u32, predicate: bool) -> u32;
         #[link_name = "llvm.nvvm.match.any.sync.i32"]
         pub safe fn match_any(mask: u32, value: u32) -> u32;
+        #[link_name = "llvm.fma.f32"]
+        pub safe fn fma(a: f32, b: f32, c: f32) -> f32;
     }
     // From sm_90 on; a kernel that calls them says `since sm90`.
     unsafe extern "C" {
@@ -82,7 +84,7 @@ pub fn cluster_map(address: u32, rank: u32) -> u32 {
 }
 
 pub use intrinsics::{
-    ballot, block_dim, block_index, grid_dim, lane, match_any, thread_index, warp_sync,
+    ballot, block_dim, block_index, fma, grid_dim, lane, match_any, thread_index, warp_sync,
 };
 
 #[inline(always)]

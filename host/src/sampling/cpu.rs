@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! adjust the logits; find the greatest
-//! lay the tokens out in the order in which they are walked: best first, or by index
+//! lay the tokens out in the order in which they are walked: best first, or by index in segments
 //! weigh them, and set to 0 what the filters turn away
 //! for each sample: walk until the weights exceed the drawn share of their sum
 //! ```
@@ -13,6 +13,7 @@ use kernels_gpu::params::Flip;
 use kernels_gpu::sampling::adjust::adjusted;
 use kernels_gpu::sampling::filter::{RowFilter, masking_key};
 use kernels_gpu::sampling::math::multiply_high;
+use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::{FilterOrder, RowParams, RowStatus};
 use kernels_gpu::sampling::philox::draw_word;
 use rayon::prelude::*;
@@ -20,6 +21,7 @@ use rayon::prelude::*;
 use super::adjustments::Adjustments;
 use super::outcome::{Logprobs, Samples};
 use super::sampler::{LogprobKind, Sampler};
+use super::whole::{self, Whole};
 use crate::element::Element;
 use crate::rows::Rows;
 
@@ -71,11 +73,12 @@ fn sample_row<T: Element>(
     let max = greatest(&logits);
     let status = RowStatus::of(max, logits.iter().any(|x| x.is_nan()));
     let filter = RowFilter::new(params, sampler.order, max, logits.len() as u32);
-    let mut walk = Walk { tokens: vec![], weights: vec![] };
-    if status != RowStatus::AllMasked {
-        walk = Walk::new(&logits, &filter, params);
-    }
-    let total: u64 = walk.weights.iter().sum();
+    let walk = match status {
+        RowStatus::AllMasked => Walk::Best { tokens: vec![], weights: vec![] },
+        _ => Walk::new(&logits, &filter, params, sampler.order),
+    };
+    let (total, scale) = walk.total(&filter);
+    let kept = Kept::new(&walk, &logits);
     let mut outcome = RowOutcome {
         status,
         tokens: walk.draw(sampler, params),
@@ -86,9 +89,8 @@ fn sample_row<T: Element>(
     let Some((kind, top)) = sampler.logprobs else {
         return outcome;
     };
-    let kept = Kept::new(&walk, &logits);
     let scores = match kind {
-        LogprobKind::Processed => Scores { logits: &logits, filter, total, kept },
+        LogprobKind::Processed => Scores { logits: &logits, filter, total, scale, kept },
         LogprobKind::Raw => Scores::raw(&raw),
     };
     outcome.chosen = outcome.tokens.iter().map(|&token| scores.logprob(token)).collect();
@@ -146,25 +148,36 @@ fn best_first(logits: &[f32], k: usize) -> Vec<u64> {
     items
 }
 
-/// Tokens in the order in which they are walked, with their weights in the draw.
-struct Walk {
-    tokens: Vec<u32>,
-    weights: Vec<u64>,
+/// What is drawn from.
+enum Walk {
+    /// The best few, best first, with their weights.
+    Best { tokens: Vec<u32>, weights: Vec<u64> },
+    /// The row by index.
+    Whole(Whole),
 }
 
 impl Walk {
-    fn new(logits: &[f32], filter: &RowFilter, params: &RowParams) -> Walk {
+    fn new(logits: &[f32], filter: &RowFilter, params: &RowParams, order: FilterOrder) -> Walk {
+        let sorted_k = params.sorted_k();
         let logit = |token: u32| logits[token as usize];
-        let mut tokens: Vec<u32> = (0..logits.len() as u32).collect();
-        let (sorted_k, top_k) = (params.sorted_k(), params.top_k);
-        if sorted_k > 0 || top_k > 0 || filter.has_top_p() {
-            let k = if sorted_k > 0 { sorted_k } else { top_k };
-            tokens = best_first(logits, k as usize).into_iter().map(index_of).collect();
+        if sorted_k == 0 && !params.has_cut() {
+            return Walk::whole(logits.to_vec(), filter, params);
         }
+        let k = if sorted_k > 0 { sorted_k } else { params.top_k };
+        let mut tokens: Vec<u32> =
+            best_first(logits, k as usize).into_iter().map(index_of).collect();
         if filter.has_top_p() {
-            let weights: Vec<u64> =
-                tokens.iter().map(|&t| filter.filter_weight(logit(t))).collect();
-            let target = filter.top_p_target(weights.iter().sum());
+            let nucleus = Nucleus::new(params, order, greatest(logits), logits.len() as u32);
+            let mass = |token: &u32| match sorted_k {
+                0 => nucleus.mass(logit(*token)),
+                _ => filter.filter_weight(logit(*token)),
+            };
+            let weights: Vec<u64> = tokens.iter().map(mass).collect();
+            let total = match Nucleus::takes_segments(params, order, logits.len() as u32) {
+                true if sorted_k == 0 => whole::nucleus_total(logits, &nucleus, params),
+                _ => weights.iter().sum(),
+            };
+            let target = filter.top_p_target(total);
             let mut sum = 0;
             let before = |weight: &&u64| {
                 sum += **weight;
@@ -173,15 +186,41 @@ impl Walk {
             tokens.truncate(weights.iter().take_while(before).count() + 1);
         }
         if sorted_k == 0 {
-            tokens.sort_unstable();
+            let mut kept = vec![f32::NEG_INFINITY; logits.len()];
+            tokens.iter().for_each(|&token| kept[token as usize] = logit(token));
+            return Walk::whole(kept, filter, params);
         }
         let weights = tokens.iter().map(|&token| filter.draw_weight(logit(token))).collect();
-        Walk { tokens, weights }
+        Walk::Best { tokens, weights }
+    }
+
+    /// The row of what top-k and top-p left.
+    fn whole(mut logits: Vec<f32>, filter: &RowFilter, params: &RowParams) -> Walk {
+        let max = greatest(&logits);
+        for logit in &mut logits {
+            if !filter.can_draw(*logit) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        let is_filtered = params.has_cut() || params.min_p > 0.0;
+        Walk::Whole(Whole::new(logits, max, params, is_filtered))
+    }
+
+    /// What all weigh, and the number of its fractional bits.
+    fn total(&self, filter: &RowFilter) -> (u64, u32) {
+        match self {
+            Walk::Best { weights, .. } => (weights.iter().sum(), filter.scale()),
+            Walk::Whole(whole) => (whole.total(), whole.scale()),
+        }
     }
 
     /// The tokens of all samples; `u32::MAX` where nothing is left.
-    fn draw(&self, sampler: &Sampler, params: &RowParams) -> Vec<u32> {
-        let mut weights = self.weights.clone();
+    fn draw(self, sampler: &Sampler, params: &RowParams) -> Vec<u32> {
+        let samples = sampler.num_samples as u32;
+        let (tokens, mut weights) = match self {
+            Walk::Best { tokens, weights } => (tokens, weights),
+            Walk::Whole(whole) => return whole.draw(samples, sampler.replacement, params),
+        };
         let mut total: u64 = weights.iter().sum();
         let draw = |sample| {
             if total == 0 {
@@ -199,9 +238,9 @@ impl Walk {
                 total -= weights[at];
                 weights[at] = 0;
             }
-            self.tokens[at]
+            tokens[at]
         };
-        (0..sampler.num_samples as u32).map(draw).collect()
+        (0..samples).map(draw).collect()
     }
 }
 
@@ -210,11 +249,16 @@ struct Kept(Vec<bool>);
 
 impl Kept {
     fn new(walk: &Walk, logits: &[f32]) -> Kept {
-        let mut kept = vec![false; logits.len()];
-        for (&token, &weight) in walk.tokens.iter().zip(&walk.weights) {
-            kept[token as usize] = weight > 0;
+        match walk {
+            Walk::Best { tokens, weights } => {
+                let mut kept = vec![false; logits.len()];
+                for (&token, &weight) in tokens.iter().zip(weights) {
+                    kept[token as usize] = weight > 0;
+                }
+                Kept(kept)
+            }
+            Walk::Whole(whole) => Kept(whole.kept().collect()),
         }
-        Kept(kept)
     }
 }
 
@@ -223,6 +267,8 @@ struct Scores<'a> {
     logits: &'a [f32],
     filter: RowFilter,
     total: u64,
+    /// Fractional bits of the total.
+    scale: u32,
     kept: Kept,
 }
 
@@ -233,16 +279,17 @@ impl<'a> Scores<'a> {
         let params = super::params::SamplingParams { seed: Some(0), ..Default::default() };
         let params = params.encode(raw.len());
         let filter = RowFilter::new(&params, FilterOrder::HuggingFace, max, raw.len() as u32);
-        let is_legal = max > f32::NEG_INFINITY;
-        let weight = |x: &f32| if is_legal { filter.draw_weight(*x) } else { 0 };
-        let total = raw.iter().map(weight).sum();
-        let kept = Kept(raw.iter().map(|x| is_legal && !x.is_nan()).collect());
-        Scores { logits: raw, filter, total, kept }
+        let kept = Kept(raw.iter().map(|x| filter.can_draw(*x)).collect());
+        let whole = Whole::new(raw.to_vec(), max, &params, false);
+        let (total, scale) = (whole.total(), whole.scale());
+        Scores { logits: raw, filter, total, scale, kept }
     }
 
     fn logprob(&self, token: u32) -> f32 {
         match self.kept.0.get(token as usize) {
-            Some(true) => self.filter.log_probability(self.logits[token as usize], self.total),
+            Some(true) => {
+                self.filter.log_share(self.logits[token as usize], self.total, self.scale)
+            }
             _ => f32::NEG_INFINITY,
         }
     }

@@ -4,11 +4,12 @@
 //! | step | where | launches |
 //! |---|---|---|
 //! | `process` | penalties, biases or a mask | 1 |
-//! | `full_max`, `full_mass` | raw logarithms | 2 |
+//! | `full_mass` | raw logarithms | 1 |
 //! | `sample` | rows with a `top_k` of at most 1024, and greedy ones | 1 |
-//! | `full_max`, `full_mass` | the other rows | 2 |
+//! | `full_mass` | the other rows | 1 |
 //! | `full_digit`, `full_cut` | those with a greater `top_k` | 4, of 16-bit elements 3 |
 //! | `full_digit`, `full_cut` | those with a `top_p` | the same |
+//! | `full_mass` | those with either, or a `min_p` | 1 |
 //! | `write_logprobs`, `count_ranks` | logarithms that `sample` cannot know | up to 3 |
 //!
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
@@ -16,10 +17,11 @@ use std::fmt::Write as _;
 
 use kernels_gpu::params::Dtype;
 use kernels_gpu::sampling::launch::{
-    DIGIT_BYTES, FULL_BYTES, FullParams, MASS_WORDS, Phase, ProcessParams, SAMPLE_SCRATCH_BYTES,
-    STATE_WORDS, SampleParams, ScoreParams, ScoreSource, digit_shifts,
+    DIGIT_BYTES, FULL_BYTES, FullParams, MASS_THREADS, MASS_WORDS, Phase, ProcessParams,
+    SAMPLE_SCRATCH_BYTES, STATE_WORDS, SampleParams, ScoreParams, ScoreSource, digit_shifts,
 };
 use kernels_gpu::sampling::params::RowParams;
+use kernels_gpu::sampling::segment::{SEGMENT, segments};
 
 use super::sampler::{LogprobKind, Sampler};
 use crate::error::{Error, Violation};
@@ -35,6 +37,12 @@ use crate::settings::{Backend, Settings};
 const THREADS: u32 = 512;
 /// The least elements of a piece: fewer are not worth a block.
 const PIECE_ELEMENTS_MIN: u32 = 8 * THREADS;
+/// Blocks of `full_mass` that a multiprocessor has room for.
+const MASS_BLOCKS: u32 = 3;
+/// Segments that the warps of such a block look at, one each.
+const MASS_ROUND: u32 = MASS_THREADS / 32;
+/// The most such rounds of a block: more would leave some blocks much longer than others.
+const MASS_ROUNDS_MAX: u32 = 3;
 
 /// What the rows' parameters demand of the launches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +55,8 @@ pub(crate) struct Needs {
     pub full_top_k: bool,
     /// Whether some such row has a `top_p`.
     pub full_top_p: bool,
+    /// Whether some such row has a `min_p`. Launches without it do for such rows, but slowly.
+    pub full_min_p: bool,
 }
 
 impl Needs {
@@ -58,6 +68,7 @@ impl Needs {
                 full: needs.full || full,
                 full_top_k: needs.full_top_k || full && row.top_k > 0,
                 full_top_p: needs.full_top_p || full && row.top_p < 1.0,
+                full_min_p: needs.full_min_p || full && row.min_p > 0.0,
             }
         })
     }
@@ -154,6 +165,8 @@ struct Places {
     state: usize,
     raw_state: usize,
     partial: usize,
+    tops: usize,
+    segment_masses: usize,
     processed: usize,
 }
 
@@ -176,6 +189,9 @@ struct Planner<'a> {
     knobs: &'a Knobs,
     pieces: u32,
     piece_elements: u32,
+    /// The same for `full_mass`: whole segments.
+    mass_pieces: u32,
+    mass_piece_elements: u32,
     places: Places,
     workspace: Workspace,
     steps: Vec<Step>,
@@ -195,10 +211,14 @@ impl<'a> Planner<'a> {
         let most = n.div_ceil(PIECE_ELEMENTS_MIN).max(1);
         let target = knobs.get(Knob::Stage1TargetCtas).unwrap_or(2 * device.multiprocessors);
         let wanted = target.div_ceil(rows).clamp(1, most);
-        let piece_elements = n.div_ceil(wanted);
+        // Whole segments, so that the kernels can leave some out.
+        let piece_elements = n.div_ceil(wanted).next_multiple_of(SEGMENT);
         let pieces = n.div_ceil(piece_elements);
         let (places, workspace) = (Places::default(), Workspace::default());
         let (steps, reasons) = (vec![], vec![]);
+        let rounds = mass_rounds(rows, n, device, knobs);
+        let mass_pieces = segments(n).div_ceil(rounds * MASS_ROUND);
+        let mass_piece_elements = segments(n).div_ceil(mass_pieces) * SEGMENT;
         Planner {
             sampler,
             problem,
@@ -207,6 +227,8 @@ impl<'a> Planner<'a> {
             knobs,
             pieces,
             piece_elements,
+            mass_pieces,
+            mass_piece_elements,
             places,
             workspace,
             steps,
@@ -222,7 +244,6 @@ impl<'a> Planner<'a> {
         }
         if self.is_raw() {
             self.reasons.push("raw logarithms: the softmax of the rows as they came".into());
-            self.full("full_max", Phase::Raw, None)?;
             self.full("full_mass", Phase::Raw, None)?;
         }
         for selection in &selections {
@@ -311,7 +332,10 @@ impl<'a> Planner<'a> {
         places.state = workspace.add(when(self.needs.full, state), size_of::<u64>());
         places.raw_state = workspace.add(when(is_raw, state), size_of::<u64>());
         let lists = rows * self.pieces as usize;
-        places.partial = workspace.add(when(reads_all, lists), size_of::<u64>());
+        places.partial = workspace.add(when(has_digits, lists), size_of::<u64>());
+        let segments = when(reads_all, rows * segments(self.problem.n as u32) as usize);
+        places.segment_masses = workspace.add(segments, size_of::<u64>());
+        places.tops = workspace.add(segments, size_of::<u32>());
         let processed = when(self.sampler.adjusted, rows * self.problem.n);
         // In vectors of 16 bytes, for their alignment.
         places.processed = workspace.add(processed.div_ceil(4), 16);
@@ -341,7 +365,7 @@ impl<'a> Planner<'a> {
             Argument::Workspace(self.places.processed),
             Argument::Process(params),
         ];
-        self.step("process", raw.dtype, self.pieces, 0, arguments)
+        self.step("process", raw.dtype, (self.pieces, THREADS), 0, arguments)
     }
 
     fn sample(&mut self, selection: &Selection) {
@@ -399,14 +423,17 @@ impl<'a> Planner<'a> {
     /// The launches for rows that are drawn from in index order.
     fn draw_full(&mut self) -> Result<(), Error> {
         self.reasons.push("rows without a top_k of at most 1024: from whole rows".to_string());
-        self.full("full_max", Phase::Draw, None)?;
+        self.full("full_mass", Phase::Draw, None)?;
         if self.needs.full_top_k {
             self.find_end(Phase::TopK)?;
         }
         if self.needs.full_top_p {
             self.find_end(Phase::TopP)?;
         }
-        self.full("full_mass", Phase::Draw, None)
+        match self.needs.full_top_k || self.needs.full_top_p || self.needs.full_min_p {
+            true => self.full("full_mass", Phase::Cut, None),
+            false => Ok(()),
+        }
     }
 
     /// The launches that find where a prefix ends.
@@ -421,40 +448,48 @@ impl<'a> Planner<'a> {
 
     /// A launch that reads whole rows.
     fn full(&mut self, kernel: &str, phase: Phase, digit: Option<(u32, u32)>) -> Result<(), Error> {
-        let is_raw = phase == Phase::Raw;
+        let (is_raw, is_mass) = (phase == Phase::Raw, kernel == "full_mass");
         let source = self.source(is_raw);
         let (shift, decided) = digit.unwrap_or((0, 0));
+        let (pieces, piece_elements) = match is_mass {
+            true => (self.mass_pieces, self.mass_piece_elements),
+            false => (self.pieces, self.piece_elements),
+        };
         let params = FullParams {
             row_stride: source.row_stride as u64,
             n: self.problem.n as u32,
-            pieces: self.pieces,
-            piece_elements: self.piece_elements,
+            pieces,
+            piece_elements,
             phase,
             order: self.sampler.order,
             num_samples: self.sampler.num_samples as u32,
             replacement: self.sampler.replacement.into(),
             shift,
             decided,
+            cuts_min_p: self.needs.full_min_p.into(),
+            reserved: 0,
             is_last: digit_shifts(source.dtype).last().is_some_and(|last| *last == shift).into(),
         };
         let buffer = Argument::Sampling;
-        let Places { tickets, masses, partial, .. } = self.places;
+        let Places { tickets, masses, partial, tops, segment_masses, .. } = self.places;
         let state = if is_raw { self.places.raw_state } else { self.places.state };
-        let own = if kernel == "full_digit" { masses } else { partial };
         let mut arguments = vec![source.argument, Argument::Lengths, buffer(SampleBuffer::Rows)];
-        if kernel == "full_mass" {
-            arguments.extend([buffer(SampleBuffer::Seeds), buffer(SampleBuffer::Positions)]);
+        let own = match kernel {
+            "full_mass" => vec![tops, segment_masses],
+            "full_digit" => vec![tops, segment_masses, masses],
+            _ => vec![tops, segment_masses, partial],
+        };
+        if is_mass {
+            arguments.extend([SampleBuffer::Seeds, SampleBuffer::Positions].map(buffer));
         }
-        arguments.extend([own, state, tickets].map(Argument::Workspace));
-        if kernel == "full_max" || kernel == "full_mass" {
-            arguments.push(buffer(SampleBuffer::Tokens));
-        }
-        if kernel == "full_max" {
-            arguments.push(buffer(SampleBuffer::Status));
+        arguments.extend(own.into_iter().chain([state, tickets]).map(Argument::Workspace));
+        if is_mass {
+            arguments.extend([SampleBuffer::Tokens, SampleBuffer::Status].map(buffer));
         }
         arguments.push(Argument::Full(params));
         let shared = if kernel == "full_digit" { DIGIT_BYTES } else { FULL_BYTES };
-        self.step(kernel, source.dtype, self.pieces, shared, arguments)
+        let threads = if is_mass { MASS_THREADS } else { THREADS };
+        self.step(kernel, source.dtype, (pieces, threads), shared, arguments)
     }
 
     /// The launches that write what `sample` cannot know of logarithms and ranks.
@@ -481,7 +516,7 @@ impl<'a> Planner<'a> {
                 buffer(SampleBuffer::Ranks),
                 Argument::Score(self.score_params(source, draws)),
             ];
-            self.step("count_ranks", rows.dtype, self.pieces, 0, arguments)?;
+            self.step("count_ranks", rows.dtype, (self.pieces, THREADS), 0, arguments)?;
         }
         match self.sampler.top() {
             0 => Ok(()),
@@ -517,7 +552,7 @@ impl<'a> Planner<'a> {
             ranks,
             Argument::Score(self.score_params(source, tokens)),
         ];
-        self.step("write_logprobs", rows.dtype, 1, 0, arguments)
+        self.step("write_logprobs", rows.dtype, (1, THREADS), 0, arguments)
     }
 
     fn score_params(&self, source: ScoreSource, tokens: usize) -> ScoreParams {
@@ -537,7 +572,7 @@ impl<'a> Planner<'a> {
         &mut self,
         kernel: &str,
         dtype: Dtype,
-        pieces: u32,
+        (pieces, block): (u32, u32),
         shared_bytes: u32,
         arguments: Vec<Argument>,
     ) -> Result<(), Error> {
@@ -545,13 +580,24 @@ impl<'a> Planner<'a> {
         let launch = Launch {
             symbol: format!("{kernel}_{}", dtype.name()),
             grid: grid(blocks, Backend::Auto, self.device)?,
-            block: THREADS,
+            block,
             shared_bytes,
             cluster: 1,
         };
         self.steps.push(Step { launch, arguments });
         Ok(())
     }
+}
+
+/// How often each warp of a block of `full_mass` looks at a segment: as seldom as there are blocks
+/// for it.
+fn mass_rounds(rows: u32, n: u32, device: &DeviceLimits, knobs: &Knobs) -> u32 {
+    let all = u64::from(rows) * u64::from(segments(n));
+    let own = u64::from(MASS_BLOCKS * device.multiprocessors);
+    let target = knobs.get(Knob::Stage1TargetCtas).map_or(own, u64::from);
+    let most = if knobs.get(Knob::Stage1TargetCtas).is_some() { u32::MAX } else { MASS_ROUNDS_MAX };
+    let rounds = all.div_ceil(target * u64::from(MASS_ROUND));
+    u32::try_from(rounds).unwrap_or(u32::MAX).clamp(1, most).min(segments(n).div_ceil(MASS_ROUND))
 }
 
 #[cfg(test)]

@@ -158,10 +158,13 @@ fn draw_typed<T: TestElement>(call: &Call, runtime: &Runtime) -> Samples {
 
 /// Random calls under corners of the knobs' space: a knob may change speed, never a token.
 pub fn no_knob_changes_a_token(runtime: &Runtime, count: usize, n_max: usize) {
-    let corners: [&[(Knob, &str)]; 5] = [
+    // Of one to three rows, the blocks wanted are clusters of 2, 4 or 8 to a row.
+    let corners: [&[(Knob, &str)]; 7] = [
         &[(Knob::Stage1Warps, "1"), (Knob::Stage1Stages, "1")],
         &[(Knob::Stage1Warps, "32"), (Knob::Stage1Stages, "8")],
         &[(Knob::Stage1TargetCtas, "1")],
+        &[(Knob::Stage1TargetCtas, "8"), (Knob::Stage1Warps, "2")],
+        &[(Knob::Stage1TargetCtas, "24"), (Knob::Stage1Warps, "4")],
         &[
             (Knob::Stage1TargetCtas, "65535"),
             (Knob::Stage1ParallelHint, "1"),
@@ -187,6 +190,51 @@ pub fn random_calls(runtime: &Runtime, seed: u64, count: usize, n_max: usize) {
     let mut random = Random(seed);
     for _ in 0..count {
         Call::random(&mut random, n_max).check(runtime);
+    }
+}
+
+/// Rows whose lengths and starts lie around the borders of segments and vectors, at temperatures
+/// and with values that are far apart, until nothing is left.
+pub fn segment_borders(runtime: &Runtime) {
+    let mut random = Random(12);
+    let kinds = [
+        (1.0, 0.0, 1.0),
+        (0.05, 0.0, 1.0),
+        (f32::MAX, 0.0, 1.0),
+        (0.7, 0.1, 1.0),
+        (1e31, 0.5, 1.0),
+        (1.0, 0.0, 0.7),
+        (0.3, 0.01, 0.999),
+    ];
+    for n in [1, 7, 40, 1023, 1024, 1025, 2049, 3072, 5000] {
+        for (dtype, lead) in Dtype::ALL.into_iter().flat_map(|dtype| [(dtype, 0), (dtype, 1)]) {
+            for (temperature, min_p, top_p) in kinds {
+                let seed = Some(random.next());
+                let params =
+                    SamplingParams { temperature, min_p, top_p, seed, ..Default::default() };
+                let kind = random.one_of(&[LogprobKind::Raw, LogprobKind::Processed]);
+                let draws = if n <= 40 { n + 3 } else { 3 };
+                let call = Call {
+                    dtype,
+                    pattern: random.one_of(&Pattern::ALL),
+                    rows: 2,
+                    n,
+                    row_stride: n + lead,
+                    lengths: None,
+                    data_seed: random.next(),
+                    params: vec![params],
+                    sampler: Sampler::new()
+                        .num_samples(draws)
+                        .replacement(random.chance(30))
+                        .logprobs(kind, 0),
+                    prompts: vec![],
+                    outputs: vec![],
+                    bias: vec![],
+                    allowed: vec![],
+                };
+                call.check(runtime);
+            }
+        }
     }
 }
 
@@ -261,6 +309,20 @@ pub fn other_parameters(runtime: &Runtime) {
         prepared.set_params(&[params]).expect("of the same kind");
         // SAFETY: the buffers live until the stream was waited for.
         unsafe { prepared.enqueue(&input, None, &mut tokens, &mut status, &stream) }
+            .expect("enqueued");
+        stream.synchronize().expect("the kernels ran");
+        let mut got = vec![0; rows];
+        tokens.copy_to(&mut got).expect("downloaded");
+        let right = Sampler::new().sample(&cpu, view, &[params]).expect("legal");
+        assert_eq!(got, right.tokens, "{params:?}");
+    }
+    // Rows of which none had a min-p when they were prepared.
+    let whole = |seed, min_p| SamplingParams { min_p, ..of(0, seed) };
+    let mut plain = Sampler::new().prepare::<f32>(runtime, rows, n, &[of(0, 1)]).expect("legal");
+    for params in [whole(1, 0.0), whole(2, 0.3), whole(3, 1e-3), whole(4, 1.0)] {
+        plain.set_params(&[params]).expect("of the same kind");
+        // SAFETY: the buffers live until the stream was waited for.
+        unsafe { plain.enqueue(&input, None, &mut tokens, &mut status, &stream) }
             .expect("enqueued");
         stream.synchronize().expect("the kernels ran");
         let mut got = vec![0; rows];

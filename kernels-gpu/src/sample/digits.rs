@@ -16,13 +16,17 @@
 //! `full_cut` has nothing to do, and does not read. For top-k every element has the mass 1; for
 //! top-p it is the fixed-point weight, and the first digit's masses give the sum of which `top_p`
 //! is a share. A mass of 64 bits is added as two words: who adds to the lower one sees whether it
-//! overflowed, and carries.
+//! overflowed, and carries. Elements that are certainly left out, for all of them weigh less than
+//! what is left out, are summed by threads, and their sum is given to digit 0, which stands for no
+//! element that may be drawn; segments of such elements alone count as what `full_mass` found.
 //!
 //! # Shapes
-//! As for `sample::full`; masses by digit `[rows, MASS_WORDS]` of `u32`, zero before and after.
+//! As for `sample::full`, which leaves the segments' greatest logits and sums; masses by digit
+//! `[rows, MASS_WORDS]` of `u32`, zero before and after.
 //!
 //! # Work split
-//! As for `sample::full`.
+//! `rows * pieces` blocks; block `b` has the segments of piece `b % pieces` of row `b / pieces`, a
+//! warp a segment at a time.
 //!
 //! # Shared memory
 //! `full_digit`: the masses by digit, [`crate::sampling::launch::DIGIT_BYTES`]. `full_cut`:
@@ -37,12 +41,14 @@
 //! As for `radix`.
 //!
 //! # Launch contract
-//! Whole warps, at most the threads in `variants`; the shared memory above.
+//! Whole warps, at most the threads in `variants`; the shared memory above; pieces of whole
+//! segments.
 //!
 //! # Cost
-//! `full_digit` reads the row once, whatever it holds; `full_cut` where some equals are wanted and
-//! some are not. Three digits (two of 16-bit elements) and the equals make three or four (two or
-//! three).
+//! The first digit reads the row once, for top-p without negligible segments; the others, and
+//! `full_cut` where some equals are wanted and some are not, the segments of which the greatest
+//! logit has the digits decided so far, or is above. There are three digits, two of 16-bit
+//! elements.
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.
@@ -55,15 +61,17 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
+use super::look::Segments;
 use super::piece::{Cut, Piece, RowState, item_of};
 use super::rows::RowTable;
+use super::segment::SegmentedRow;
 use super::walk::Walk;
 use crate::order::{bits_of_key, composite};
 use crate::params::{Flip, RADIX_BINS};
 use crate::prim::element::Element;
 use crate::prim::mass::{block_sum_u64, warp_reach, warp_sum_u64};
-use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::{FullParams, MASS_WORDS, Phase, State};
+use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::RowParams;
 
 /// The last index that an element may have.
@@ -72,11 +80,15 @@ const INDEX_LAST: u32 = (1 << 31) - 1;
 /// What both kernels know of their block.
 struct Pass<E: Element> {
     piece: Piece<E>,
+    row: SegmentedRow<E>,
+    segments: Segments,
     state: RowState,
-    filter: RowFilter,
+    nucleus: Nucleus,
     phase: Phase,
     /// The least composite that earlier filters kept.
     least: u64,
+    /// Whether negligible segments need not be read.
+    takes_segments: bool,
 }
 
 impl<E: Element> Pass<E> {
@@ -89,6 +101,7 @@ impl<E: Element> Pass<E> {
         x: *const E::Raw,
         lengths: *const u32,
         rows: *const RowParams,
+        (tops, sums): (*mut u32, *mut u64),
         state: *mut u64,
         params: &FullParams,
     ) -> Option<Self> {
@@ -105,9 +118,15 @@ impl<E: Element> Pass<E> {
         if row.sorted_k() > 0 || is_off || state.max() == f32::NEG_INFINITY {
             return None;
         }
-        let filter = RowFilter::new(&row, params.order, state.max(), piece.n);
+        let nucleus = Nucleus::new(&row, params.order, state.max(), piece.n);
         let least = state.get(State::Cut);
-        Some(Pass { piece, state, filter, phase, least })
+        // SAFETY: the caller's contract on `x`.
+        let whole = unsafe { SegmentedRow::new(piece.start, piece.n) };
+        // SAFETY: the caller's contract on `tops` and `sums`.
+        let segments = unsafe { Segments::new(&piece, tops, sums, n) };
+        let takes_segments = Nucleus::takes_segments(&row, params.order, piece.n);
+        let row = whole;
+        Some(Pass { piece, row, segments, state, nucleus, phase, least, takes_segments })
     }
 
     /// What an element of this key weighs, unless earlier filters turned it away.
@@ -115,7 +134,7 @@ impl<E: Element> Pass<E> {
     fn mass_of_key(&self, key: u32) -> u64 {
         match self.phase {
             Phase::TopK => 1,
-            _ => self.filter.filter_weight(E::value(bits_of_key(key))).max(1),
+            _ => self.nucleus.mass(E::value(bits_of_key(key))).max(1),
         }
     }
 
@@ -129,18 +148,30 @@ impl<E: Element> Pass<E> {
         }
     }
 
-    /// Key and mass of an element.
+    /// Calls `f` with index and bits of this lane's elements of the piece's segments, but for those
+    /// that `skips`, which is the same in all lanes.
     #[inline(always)]
-    fn measure(&self, index: u32, bits: u32) -> (u32, u64) {
-        let (logit, item) = item_of::<E>(index, bits);
-        let mass = if item < self.least {
+    fn each(&self, mut skips: impl FnMut(u32) -> bool, mut f: impl FnMut(u32, u32)) {
+        let (first, end) = self.piece.segments();
+        let mut segment = first + thread_idx_x() / WARP_SIZE;
+        while segment < end {
+            if !skips(segment) {
+                self.row.each(segment, &mut f);
+            }
+            segment += block_dim_x() / WARP_SIZE;
+        }
+    }
+
+    /// The mass of an element that has this composite.
+    #[inline(always)]
+    fn mass(&self, item: u64, bits: u32) -> u64 {
+        if item < self.least {
             0
         } else if self.phase == Phase::TopK {
             1
         } else {
-            self.filter.filter_weight(logit)
-        };
-        ((item >> 32) as u32, mass)
+            self.nucleus.mass(E::value(bits))
+        }
     }
 }
 
@@ -157,13 +188,16 @@ pub unsafe fn full_digit<E: Element>(
     x: *const E::Raw,
     lengths: *const u32,
     rows: *const RowParams,
+    tops: *mut u32,
+    sums: *mut u64,
     masses: *mut u32,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, state, &params) }) else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, (tops, sums), state, &params) })
+    else {
         return;
     };
     // SAFETY: the launch contract grants the memory.
@@ -201,7 +235,7 @@ pub unsafe fn full_digit<E: Element>(
         let own = digits.mass_of_lane();
         let wanted = match params.phase {
             // The first digit's masses are those of all: their share is what is wanted.
-            Phase::TopP if params.decided == 0 => pass.filter.top_p_target(warp_sum_u64(own)),
+            Phase::TopP if params.decided == 0 => pass.nucleus.target(warp_sum_u64(own)),
             _ => pass.state.get(State::Wanted),
         };
         let found = digits.warp_find(own, wanted);
@@ -231,20 +265,51 @@ fn sum_digits<E: Element>(
     // Separates the cleared bins from the sums.
     sync_threads();
     let FullParams { shift, decided: above, .. } = *params;
-    pass.piece.each(|index, bits| {
-        let (key, mass) = pass.measure(index, bits);
-        if mass > 0 && (above == 0 || (key ^ decided) >> (32 - above) == 0) {
-            let bin = key << above >> above >> shift;
-            let before = bins.fetch_add(bin, mass as u32);
-            let carry = before.overflowing_add(mass as u32).1 as u32;
-            let high = (mass >> 32) as u32 + carry;
-            if high > 0 {
-                bins.add(bin + RADIX_BINS, high);
+    // Only the first digit's masses are a row's; a later one's are of few elements.
+    let is_first = above == 0 && pass.phase == Phase::TopP;
+    let negligible = if is_first { pass.nucleus.negligible() } else { 0 };
+    let least = E::value(bits_of_key(decided));
+    let (mut rest, mut taken) = (0, 0);
+    let skips = |segment| {
+        let top = pass.segments.top(segment);
+        if above > 0 {
+            return top < least;
+        }
+        let skips = is_first && pass.takes_segments && pass.nucleus.mass(top) <= negligible;
+        if skips && lane_id() == 0 {
+            taken += pass.nucleus.segment_mass(top, pass.segments.sum(segment));
+        }
+        skips
+    };
+    pass.each(skips, |index, bits| {
+        let (_, item) = item_of::<E>(index, bits);
+        let key = (item >> 32) as u32;
+        if above == 0 || (key ^ decided) >> (32 - above) == 0 {
+            let mass = pass.mass(item, bits);
+            if mass > negligible {
+                add_mass(bins, key << above >> above >> shift, mass);
+            } else {
+                rest += mass;
             }
         }
     });
+    rest = warp_sum_u64(rest + taken);
+    if rest > 0 && lane_id() == 0 {
+        add_mass(bins, 0, rest);
+    }
     // Separates the sums from their reads.
     sync_threads();
+}
+
+/// Adds to the mass of a digit.
+#[inline(always)]
+fn add_mass(bins: SharedArray<u32>, digit: u32, mass: u64) {
+    let before = bins.fetch_add(digit, mass as u32);
+    let carry = before.overflowing_add(mass as u32).1 as u32;
+    let high = (mass >> 32) as u32 + carry;
+    if high > 0 {
+        bins.add(digit + RADIX_BINS, high);
+    }
 }
 
 /// A key of which the last digit is known: what is below it is 0 in the keys of positive elements,
@@ -324,20 +389,23 @@ fn each(count: u32, f: impl Fn(u32)) {
 /// Finds the last of the equals that is wanted: what is behind it in the row's order is out.
 ///
 /// # Safety
-/// As for [`full_digit`]; `partial` as for `full_max`.
+/// As for [`full_digit`]; `partial` has a word a piece, `[rows, pieces]`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
 pub unsafe fn full_cut<E: Element>(
     x: *const E::Raw,
     lengths: *const u32,
     rows: *const RowParams,
+    tops: *mut u32,
+    sums: *mut u64,
     partial: *mut u64,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, state, &params) }) else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, (tops, sums), state, &params) })
+    else {
         return;
     };
     if pass.state.get(State::Wanted) == 0 {
@@ -349,11 +417,13 @@ pub unsafe fn full_cut<E: Element>(
     let scratch = unsafe { SharedArray::<u64>::new(0) };
     let last = pass.state.get(State::Key) as u32;
     let is_equal = |index, bits| {
-        let (key, mass) = pass.measure(index, bits);
-        (key == last && mass > 0) as u64
+        let (_, item) = item_of::<E>(index, bits);
+        ((item >> 32) as u32 == last && pass.mass(item, bits) > 0) as u64
     };
     let mut count = 0;
-    pass.piece.each(|index, bits| count += is_equal(index, bits));
+    let least = E::value(bits_of_key(last));
+    let skips = |segment| pass.segments.top(segment) < least;
+    pass.each(skips, |index, bits| count += is_equal(index, bits));
     count = block_sum_u64(scratch, count);
     if thread_idx_x() == 0 {
         partial.set(pass.piece.list(), count);
@@ -365,8 +435,8 @@ pub unsafe fn full_cut<E: Element>(
     // All of one key weigh the same.
     let wanted = pass.state.get(State::Wanted).div_ceil(pass.mass_of_key(last)).max(1);
     let walk = Walk { piece: &pass.piece, partial, scratch, pieces: params.pieces };
-    let place = walk.reach(wanted, |index| is_equal(index, pass.piece.element(index)));
+    let index = walk.reach(wanted, |index| is_equal(index, pass.piece.element(index)));
     if thread_idx_x() == 0 {
-        pass.state.set(State::Cut, composite(last, place.index, Flip::LARGEST));
+        pass.state.set(State::Cut, composite(last, index, Flip::LARGEST));
     }
 }

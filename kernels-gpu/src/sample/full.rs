@@ -1,69 +1,73 @@
-//! The kernels that draw from whole rows: `full_max` finds the greatest logits, `full_mass` sums
-//! the tokens' weights and draws.
+//! The kernel that draws from whole rows: `full_mass` weighs their segments, and draws.
 //!
 //! # Idea
 //!
 //! ```text
-//! full_max:   the greatest logit of each piece; the row's last block: of the row
-//! full_mass:  the mass of each piece's tokens; the row's last block, for each sample:
-//!     the piece in which the running mass exceeds the drawn share, then the token in it
+//! for each segment of the piece: its greatest logit, and the weights of its tokens against that
+//! the row's last block:
+//!     the row's greatest logit; each segment's share of its mass
+//!     for each sample: the segment in which the running mass exceeds the drawn share of all,
+//!         then the token in which the segment's exceeds that of a second word
 //! ```
 //!
-//! What the real code does differently: without replacement, what was drawn before is left out of
-//! the pieces' masses and of the walk through a piece.
+//! What the real code does differently: rows that are filtered are looked at in one launch
+//! (`Phase::Draw`), for their greatest logits and for sums that top-p may take, and are weighed,
+//! against the row's greatest, and drawn from in another (`Phase::Cut`), when the cut is known; it
+//! leaves out segments that have nothing to keep. Calls that were prepared for rows without a min-p
+//! have no such launch for it: there the row's last block looks a second time. Without replacement,
+//! what was drawn before weighs nothing, and a segment loses what it weighed.
 //!
 //! # Shapes
-//! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Partial results
-//! `[rows, pieces]` of `u64`; state `[rows, STATE_WORDS]`; tokens, logarithms and ranks
-//! `[rows, num_samples]`, status `[rows]`.
+//! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Of each segment
+//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; state
+//! `[rows, STATE_WORDS]`; tokens `[rows, num_samples]`, status `[rows]`.
 //!
 //! # Work split
-//! `rows * pieces` blocks; block `b` has the elements from `b % pieces * piece_elements` on of row
-//! `b / pieces`, a thread an element at a time. Draws are the row's last block's.
+//! `rows * pieces` blocks; block `b` has the segments of piece `b % pieces` of row `b / pieces`, a
+//! warp a segment at a time. Draws are the row's last block's.
 //!
 //! # Shared memory
-//! A mass a warp, [`crate::sampling::launch::FULL_BYTES`].
+//! A mass a warp, and what was found: [`crate::sampling::launch::FULL_BYTES`].
 //!
 //! # Invariants
 //! - I1: sums are of integers that cannot overflow, so their order does not matter
-//!   (`sampling::math::scale`).
+//!   ([`crate::sampling::segment`]).
 //! - I2: tickets are 0 before and after every launch.
-//! - I3: the drawn share is less than the sum of all, so the walk ends at a token that weighs
-//!   something.
+//! - I3: a drawn share is less than the sum of all, so that the walk ends at a segment, and in it
+//!   at a token, that weighs something: a segment's mass is of the same weights.
 //!
 //! # Synchronisation
-//! The ticket, which acquires and releases, separates all blocks' partial results from the last
-//! block's reads. Launches follow each other in the stream. Nobody waits for another block.
+//! The ticket, which acquires and releases, separates what all blocks wrote of their segments from
+//! the last block's reads. Launches follow each other in the stream. Nobody waits for another
+//! block.
 //!
 //! # Launch contract
-//! Whole warps, at most the threads in `variants`; the shared memory above.
+//! [`crate::sampling::launch::MASS_THREADS`] threads; the shared memory above; pieces of whole
+//! segments.
 //!
 //! # Cost
-//! Each launch reads the row once; a draw reads one piece again.
+//! Reads the row once; of filtered rows what may stay once more; a draw reads a segment again.
 //!
 //! # Ties, NaN, tail
-//! By the composite; a NaN counts as `-inf`, and sets the row's status.
+//! Walked by index; a NaN counts as `-inf`, and sets the row's status.
 //!
 //! # Source
-//! Inverse transform sampling by blocks of a prefix sum.
+//! Inverse transform sampling by blocks of a prefix sum, each with a maximum of its own as in the
+//! online softmax (Milakov and Gimelshein, 2018).
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
+use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 
-use super::piece::{Cut, Piece, RowState, item_of, raw_filter, raw_params};
+use super::draw::Drawing;
+use super::look::Look;
+use super::piece::{Cut, Piece, RowState, raw_params};
 use super::rows::RowTable;
-use super::walk::Walk;
-use crate::order::bits_of_key;
 use crate::prim::element::Element;
-use crate::prim::mass::block_sum_u64;
-use crate::sampling::filter::{RowFilter, masking_key};
 use crate::sampling::launch::{FullParams, Phase, State};
-use crate::sampling::math::multiply_high;
+use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::{RowParams, RowStatus};
-use crate::sampling::philox::draw_word;
 
-/// Finds each row's greatest logit, and the status of rows that are drawn from.
+/// Looks at rows, and draws from those of which nothing more has to be known.
 ///
 /// # Safety
 /// - *in bounds*: the pointers are to arrays of the shapes above, aligned for their types;
@@ -72,64 +76,113 @@ use crate::sampling::philox::draw_word;
 /// - `params` and the launch keep the launch contract above.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
-pub unsafe fn full_max<E: Element>(
+pub unsafe fn full_mass<E: Element>(
     x: *const E::Raw,
     lengths: *const u32,
     rows: *const RowParams,
-    partial: *mut u64,
+    seeds: *const u64,
+    positions: *const u64,
+    tops: *mut u32,
+    masses: *mut u64,
     state: *mut u64,
     tickets: *mut u32,
     tokens: *mut u32,
     status: *mut u32,
     params: FullParams,
 ) {
+    let FullParams { row_stride, n, pieces, piece_elements, phase, order, .. } = params;
     // SAFETY: the caller's contract.
-    let piece = unsafe { Piece::<E>::new(x, lengths, cut_of(&params)) };
-    let is_raw = params.phase == Phase::Raw;
-    let table = RowTable { rows, seeds: core::ptr::null(), positions: core::ptr::null() };
-    // SAFETY: the caller's contract on `rows`.
-    let row = if is_raw { raw_params() } else { unsafe { table.get(piece.number) } };
-    if row.sorted_k() > 0 {
-        return;
-    }
-    // SAFETY: the caller's contract on `partial`; a place is written by one block.
-    let partial = unsafe { GlobalArrayMut::new(partial) };
-    // SAFETY: the launch contract grants a word a warp.
-    let totals = unsafe { SharedArray::<u32>::new(0) };
-    let least = masking_key(E::DTYPE.infinity() | 0x8000_0000, E::DTYPE.infinity());
-    let (mut key, mut has_nan) = (least, false);
-    piece.each(|index, bits| {
-        let (logit, item) = item_of::<E>(index, bits);
-        has_nan |= logit.is_nan();
-        key = key.max((item >> 32) as u32);
-    });
-    key = block_max(totals, key);
-    has_nan = sync_threads_or(has_nan);
-    if thread_idx_x() == 0 {
-        partial.set(piece.list(), (has_nan as u64) << 32 | key as u64);
-    }
-    // SAFETY: the caller's contract on `tickets`.
-    if !unsafe { piece.is_last(tickets) } {
-        return;
-    }
-    let mut at = thread_idx_x();
-    while at < params.pieces {
-        let word = partial.get(piece.first_list() + at as u64);
-        has_nan |= word >> 32 != 0;
-        key = key.max(word as u32);
-        at += block_dim_x();
-    }
-    key = block_max(totals, key);
-    has_nan = sync_threads_or(has_nan);
-    let max = E::value(bits_of_key(key));
+    let piece =
+        unsafe { Piece::<E>::new(x, lengths, Cut { row_stride, n, pieces, piece_elements }) };
+    let table = RowTable { rows, seeds, positions };
+    // SAFETY: the caller's contract on the table.
+    let own = if phase == Phase::Raw { raw_params() } else { unsafe { table.get(piece.number) } };
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
-    if thread_idx_x() == 0 {
-        state.begin(max, row.top_k.min(piece.n));
+    let is_second = phase == Phase::Cut;
+    if own.sorted_k() > 0 || is_second && (!params.is_cut(&own) || state.max() == f32::NEG_INFINITY)
+    {
+        return;
     }
-    if !is_raw {
-        // SAFETY: the caller's contract on `tokens` and `status`.
-        unsafe { put_status(&piece, tokens, status, RowStatus::of(max, has_nan), &params) };
+    // SAFETY: the caller's contract on the input and the segments.
+    let mut look = unsafe { Look::new(&piece, tops, masses, &own, &params) };
+    if is_second {
+        look.filter(&own, order, state.max(), state.get(State::Cut));
+    }
+    let block = Block { piece: &piece, own: &own, state, tickets, tokens, status, params: &params };
+    // SAFETY: the caller's contract on the buffers.
+    if !unsafe { weigh(&block, &mut look) } {
+        return;
+    }
+    // SAFETY: the launch contract grants a mass a warp, and two more.
+    let scratch = unsafe { SharedArray::<u64>::new(0) };
+    let total = look.total(scratch);
+    if thread_idx_x() == 0 {
+        state.set(State::Total, total);
+    }
+    if phase != Phase::Raw {
+        // SAFETY: the caller's contract on `tokens`; the row's are this block's.
+        let tokens = unsafe { GlobalArrayMut::new(tokens) };
+        let base = piece.number as u64 * params.num_samples as u64;
+        Drawing { look: &look, row: &own, tokens, base, scratch }.draw(total, &params);
+    }
+}
+
+/// What a block of `full_mass` is given.
+struct Block<'a, E: Element> {
+    piece: &'a Piece<E>,
+    own: &'a RowParams,
+    state: RowState,
+    tickets: *mut u32,
+    tokens: *mut u32,
+    status: *mut u32,
+    params: &'a FullParams,
+}
+
+/// Weighs the segments of the block's piece, and where it is the row's last, finds out what they
+/// count for; whether the row is to be drawn from, by this block. For all threads of the block
+/// together; ends with a barrier.
+///
+/// # Safety
+/// As for [`full_mass`].
+#[inline(always)]
+unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
+    let Block { piece, own, params, .. } = *block;
+    let is_second = look.is_filtered;
+    let is_cut = params.is_cut(own);
+    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(own, params.order, piece.n);
+    let (mut first, mut end) = piece.segments();
+    loop {
+        look.sums(first, end, is_weighed);
+        // SAFETY: the caller's contract on `tickets`.
+        if look.is_filtered == is_second && !unsafe { piece.is_last(block.tickets) } {
+            return false;
+        }
+        if look.is_filtered {
+            // Separates the sums of a second look from their use.
+            sync_threads();
+            return true;
+        }
+        // SAFETY: the launch contract grants a word a warp; masses come later.
+        let (most, has_nan) = look.most(unsafe { SharedArray::new(0) });
+        look.greatest = most;
+        if thread_idx_x() == 0 {
+            block.state.begin(most, own.top_k.min(piece.n));
+        }
+        if params.phase != Phase::Raw {
+            let outcome = RowStatus::of(most, has_nan);
+            // SAFETY: the caller's contract on `tokens` and `status`.
+            unsafe { put_status(piece, block.tokens, block.status, outcome, params) };
+        }
+        if most == f32::NEG_INFINITY || is_cut {
+            return false;
+        }
+        if own.min_p == 0.0 {
+            return true;
+        }
+        // Once more, against the greatest.
+        look.filter(own, params.order, most, 0);
+        (first, end) = (0, look.segments.count);
     }
 }
 
@@ -137,7 +190,7 @@ pub unsafe fn full_max<E: Element>(
 /// block together.
 ///
 /// # Safety
-/// As for [`full_max`], of `tokens` and `status`.
+/// As for [`full_mass`], of `tokens` and `status`.
 #[inline(always)]
 unsafe fn put_status<E: Element>(
     piece: &Piece<E>,
@@ -157,147 +210,5 @@ unsafe fn put_status<E: Element>(
     while outcome == RowStatus::AllMasked && sample < params.num_samples {
         tokens.set(piece.number as u64 * params.num_samples as u64 + sample as u64, u32::MAX);
         sample += block_dim_x();
-    }
-}
-
-/// The greatest word of the block, in all threads. For all threads of the block together; `totals`
-/// has a word a warp.
-#[inline(always)]
-fn block_max(totals: SharedArray<u32>, value: u32) -> u32 {
-    let most = warp_reduce_max(FULL_MASK, value);
-    // Separates the last use of the totals from their new values.
-    sync_threads();
-    if lane_id() == 0 {
-        totals.set(thread_idx_x() / WARP_SIZE, most);
-    }
-    // Separates the totals from their use.
-    sync_threads();
-    let warps = block_dim_x() / WARP_SIZE;
-    warp_reduce_max(FULL_MASK, if lane_id() < warps { totals.get(lane_id()) } else { 0 })
-}
-
-#[inline(always)]
-fn cut_of(params: &FullParams) -> Cut {
-    let FullParams { row_stride, n, pieces, piece_elements, .. } = *params;
-    Cut { row_stride, n, pieces, piece_elements }
-}
-
-/// Sums the masses of each row's tokens, and draws, but in the phase `Raw`.
-///
-/// # Safety
-/// As for [`full_max`].
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
-pub unsafe fn full_mass<E: Element>(
-    x: *const E::Raw,
-    lengths: *const u32,
-    rows: *const RowParams,
-    seeds: *const u64,
-    positions: *const u64,
-    partial: *mut u64,
-    state: *mut u64,
-    tickets: *mut u32,
-    tokens: *mut u32,
-    params: FullParams,
-) {
-    // SAFETY: the caller's contract.
-    let piece = unsafe { Piece::<E>::new(x, lengths, cut_of(&params)) };
-    let table = RowTable { rows, seeds, positions };
-    let is_raw = params.phase == Phase::Raw;
-    // SAFETY: the caller's contract on the table.
-    let row = if is_raw { raw_params() } else { unsafe { table.get(piece.number) } };
-    // SAFETY: the caller's contract on `state`.
-    let state = unsafe { RowState::new(state, piece.number) };
-    if row.sorted_k() > 0 || state.max() == f32::NEG_INFINITY {
-        return;
-    }
-    let filter = match is_raw {
-        true => raw_filter(state.max(), piece.n),
-        false => RowFilter::new(&row, params.order, state.max(), piece.n),
-    };
-    let least = state.get(State::Cut);
-    let weight = |index: u32, bits: u32| {
-        let (logit, item) = item_of::<E>(index, bits);
-        if item < least { 0 } else { filter.draw_weight(logit) }
-    };
-    // SAFETY: the caller's contract on `partial`; a place is written by one block.
-    let partial = unsafe { GlobalArrayMut::new(partial) };
-    // SAFETY: the launch contract grants a mass a warp, and two more.
-    let scratch = unsafe { SharedArray::<u64>::new(0) };
-    let mut mass = 0;
-    piece.each(|index, bits| mass += weight(index, bits));
-    mass = block_sum_u64(scratch, mass);
-    if thread_idx_x() == 0 {
-        partial.set(piece.list(), mass);
-    }
-    // SAFETY: the caller's contract on `tickets`.
-    if !unsafe { piece.is_last(tickets) } {
-        return;
-    }
-    let total = sum_of_pieces(&piece, partial, scratch, params.pieces);
-    if thread_idx_x() == 0 {
-        state.set(State::Total, total);
-    }
-    if params.phase == Phase::Draw {
-        let walk = Walk { piece: &piece, partial, scratch, pieces: params.pieces };
-        // SAFETY: the caller's contract on `tokens`; the row's are this block's.
-        let tokens = unsafe { GlobalArrayMut::new(tokens) };
-        draw(&walk, &row, tokens, total, &params, weight);
-    }
-}
-
-/// The sum of the row's partial results, in all threads. For all threads of the block together.
-#[inline(always)]
-fn sum_of_pieces<E: Element>(
-    piece: &Piece<E>,
-    partial: GlobalArrayMut<u64>,
-    scratch: SharedArray<u64>,
-    pieces: u32,
-) -> u64 {
-    let (mut sum, mut at) = (0, thread_idx_x());
-    while at < pieces {
-        sum += partial.get(piece.first_list() + at as u64);
-        at += block_dim_x();
-    }
-    block_sum_u64(scratch, sum)
-}
-
-/// Draws every sample of a row whose tokens weigh `total`. For all threads of the block together.
-#[inline(always)]
-fn draw<E: Element>(
-    walk: &Walk<'_, E>,
-    row: &RowParams,
-    tokens: GlobalArrayMut<u32>,
-    total: u64,
-    params: &FullParams,
-    weight: impl Fn(u32, u32) -> u64,
-) {
-    let base = walk.piece.number as u64 * params.num_samples as u64;
-    let (mut left, mut sample) = (total, 0);
-    while sample < params.num_samples {
-        let mut token = u32::MAX;
-        if left > 0 {
-            let share = multiply_high(draw_word(row.seed, row.position, sample), left);
-            let drawn = if params.replacement == 0 { sample } else { 0 };
-            let place = walk.reach(share + 1, |index| {
-                // What was drawn before weighs nothing any more.
-                let mut earlier = 0;
-                while earlier < drawn && tokens.get(base + earlier as u64) != index {
-                    earlier += 1;
-                }
-                if earlier < drawn { 0 } else { weight(index, walk.piece.element(index)) }
-            });
-            token = place.index;
-            if params.replacement == 0 {
-                left -= place.mass;
-                walk.remove(&place);
-            }
-        }
-        if thread_idx_x() == 0 {
-            tokens.set(base + sample as u64, token);
-        }
-        // Separates the token's write from the next draw's reads.
-        sync_threads();
-        sample += 1;
     }
 }

@@ -6,10 +6,14 @@
 //! before both where penalties, biases or masks change the logits, [`score`] behind them where
 //! logarithms of probabilities are wanted.
 pub mod digits;
+pub mod draw;
 pub mod finish;
 pub mod full;
+pub mod look;
 pub mod piece;
 pub mod process;
 pub mod rows;
 pub mod score;
+pub mod segment;
+pub mod sieve;
 pub mod walk;

@@ -11,6 +11,7 @@ use crate::prim::rows::row_length;
 use crate::sampling::filter::{RowFilter, masking_key};
 use crate::sampling::launch::{STATE_WORDS, State};
 use crate::sampling::params::{FilterOrder, RowParams};
+use crate::sampling::segment::{SEGMENT, segments};
 
 /// How a launch cuts rows into pieces.
 #[derive(Clone, Copy)]
@@ -27,6 +28,8 @@ pub struct Cut {
 
 /// The part of a row that one block reads.
 pub struct Piece<E: Element> {
+    /// The row's first element.
+    pub start: *const E::Raw,
     elements: GlobalArray<E::Raw>,
     vectors: GlobalArray<u32>,
     /// Elements of the row before its first 16-byte boundary.
@@ -68,7 +71,7 @@ impl<E: Element> Piece<E> {
         // SAFETY: as above; only vectors that lie wholly inside the row are read through this one.
         let vectors = unsafe { GlobalArray::new(start.wrapping_add(head as usize).cast()) };
         let (first, end) = bounds(piece, n, cut.piece_elements);
-        Piece { elements, vectors, head, number, piece, first, end, n, cut }
+        Piece { start, elements, vectors, head, number, piece, first, end, n, cut }
     }
 
     /// Number of the piece among all.
@@ -81,6 +84,14 @@ impl<E: Element> Piece<E> {
     #[inline(always)]
     pub fn first_list(&self) -> u64 {
         self.number as u64 * self.cut.pieces as u64
+    }
+
+    /// First segment of this piece, of whole segments, and what is behind its last.
+    #[inline(always)]
+    pub fn segments(&self) -> (u32, u32) {
+        let per_piece = self.cut.piece_elements / SEGMENT;
+        let first = self.piece * per_piece;
+        (first, (first + per_piece).min(segments(self.n)))
     }
 
     /// First element of a piece of the row, and what is behind its last.

@@ -18,7 +18,7 @@
 //!
 //! # Work split
 //! `write_logprobs`: a block a row, a thread a token. `count_ranks`: `rows * pieces` blocks, as in
-//! `sample::full`.
+//! `sample::digits`.
 //!
 //! # Shared memory
 //! None.
@@ -51,6 +51,7 @@ use crate::prim::element::Element;
 use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::{ScoreParams, ScoreSource, State};
 use crate::sampling::params::RowParams;
+use crate::sampling::segment::{row_bits, segments};
 
 /// Writes the logarithms of a list's tokens.
 ///
@@ -92,6 +93,7 @@ pub unsafe fn write_logprobs<E: Element>(
         false => RowFilter::new(&row, order, max, piece.n),
     };
     let (total, least) = (state.get(State::Total), state.get(State::Cut));
+    let scale = row_bits(segments(piece.n));
     // SAFETY: the caller's contract on `list`; nobody writes it here.
     let list = unsafe { GlobalArrayMut::new(list) };
     // SAFETY: the caller's contract; a place is written by one thread.
@@ -105,9 +107,8 @@ pub unsafe fn write_logprobs<E: Element>(
         let mut logprob = f32::NEG_INFINITY;
         if token < piece.n && max > f32::NEG_INFINITY {
             let (logit, item) = piece.item(token);
-            let is_kept = is_raw || item >= least && filter.draw_weight(logit) > 0;
-            if is_kept && !logit.is_nan() {
-                logprob = filter.log_probability(logit, total);
+            if item >= least && filter.can_draw(logit) {
+                logprob = filter.log_share(logit, total, scale);
             }
         }
         logprobs.set(place, logprob.to_bits());

@@ -8,7 +8,7 @@ use super::piece::Piece;
 use crate::prim::element::Element;
 use crate::prim::mass::{warp_reach, warp_reach_of, warp_sum_u64};
 
-/// Places in the scratch memory behind the warps' masses: what was found, and what it weighs.
+/// Place in the scratch memory behind the warps' masses: what was found.
 const FOUND: u32 = 32;
 
 /// A row whose pieces' masses are known, walked by one block.
@@ -17,29 +17,18 @@ pub struct Walk<'a, E: Element> {
     pub piece: &'a Piece<E>,
     /// The masses of the pieces, `[rows, pieces]`.
     pub partial: GlobalArrayMut<u64>,
-    /// A mass a warp, and two more.
+    /// A mass a warp, and one more.
     pub scratch: SharedArray<u64>,
     /// Pieces of the row.
     pub pieces: u32,
 }
 
-/// An element of the row that was come to.
-#[derive(Clone, Copy)]
-pub struct Place {
-    /// Its index.
-    pub index: u32,
-    /// The piece that it is in.
-    pub piece: u32,
-    /// What it weighs.
-    pub mass: u64,
-}
-
 impl<E: Element> Walk<'_, E> {
-    /// The first element at which the running sum of `mass` reaches `target`, which is at least 1
-    /// and at most the sum of all; the pieces' masses are the sums of the same. For all threads of
-    /// the block together; the same in all of them; ends with a barrier.
+    /// Index of the first element at which the running sum of `mass` reaches `target`, which is at
+    /// least 1 and at most the sum of all; the pieces' masses are the sums of the same. For all
+    /// threads of the block together; the same in all of them; ends with a barrier.
     #[inline(always)]
-    pub fn reach(&self, target: u64, mass: impl Fn(u32) -> u64) -> Place {
+    pub fn reach(&self, target: u64, mass: impl Fn(u32) -> u64) -> u32 {
         let first_list = self.piece.first_list();
         let piece =
             warp_reach_of(self.pieces, target, |at| self.partial.get(first_list + at as u64));
@@ -68,27 +57,14 @@ impl<E: Element> Walk<'_, E> {
                     let found = warp_reach(own, target - before - reached.before);
                     if lane == found.at {
                         self.scratch.set(FOUND, index as u64);
-                        self.scratch.set(FOUND + 1, own);
                     }
                 }
                 // Separates what was found from its use.
                 sync_threads();
-                let (index, mass) = (self.scratch.get(FOUND), self.scratch.get(FOUND + 1));
-                return Place { index: index as u32, piece: piece.at, mass };
+                return self.scratch.get(FOUND) as u32;
             }
             before += here;
             base += block_dim_x();
         }
-    }
-
-    /// Takes an element's mass off its piece's. For all threads of the block together.
-    #[inline(always)]
-    pub fn remove(&self, place: &Place) {
-        let list = self.piece.first_list() + place.piece as u64;
-        if thread_idx_x() == 0 {
-            self.partial.set(list, self.partial.get(list) - place.mass);
-        }
-        // Separates the new mass from its use.
-        sync_threads();
     }
 }

@@ -87,7 +87,20 @@ impl RowFilter {
         fixed(exp(distance * self.filter_factor), self.scale)
     }
 
-    /// What a token weighs in the draw, if top-k and top-p keep it.
+    /// The greatest logit, and the least distance from it that min-p keeps.
+    #[inline(always)]
+    pub fn min_p_bound(&self) -> (f32, f32) {
+        (self.max, self.bound)
+    }
+
+    /// Whether a token with this logit can be drawn at all, and min-p keeps it.
+    #[inline(always)]
+    pub fn can_draw(&self, logit: f32) -> bool {
+        let distance = self.distance(logit);
+        logit > f32::NEG_INFINITY && distance >= self.bound && distance > f32::NEG_INFINITY
+    }
+
+    /// What a token weighs in the draw of the best few, if top-k and top-p keep it.
     #[inline(always)]
     pub fn draw_weight(&self, logit: f32) -> u64 {
         let distance = self.distance(logit);
@@ -95,6 +108,12 @@ impl RowFilter {
             return 0;
         }
         fixed(exp(distance * self.draw_factor), self.scale)
+    }
+
+    /// Fractional bits of a token's weights.
+    #[inline(always)]
+    pub fn scale(&self) -> u32 {
+        self.scale
     }
 
     /// Whether top-p keeps anything back.
@@ -109,13 +128,20 @@ impl RowFilter {
         share_of(self.top_p, total)
     }
 
-    /// The natural logarithm of a kept token's probability, where all that are kept weigh `total`.
+    /// The natural logarithm of a kept token's probability, where all that are kept weigh `total`,
+    /// as [`RowFilter::draw_weight`] says.
     #[inline(always)]
     pub fn log_probability(&self, logit: f32, total: u64) -> f32 {
+        self.log_share(logit, total, self.scale)
+    }
+
+    /// The same for a total in which the greatest weighs `2^scale`.
+    #[inline(always)]
+    pub fn log_share(&self, logit: f32, total: u64, scale: u32) -> f32 {
         let distance = self.distance(logit) as f64 * self.draw_factor as f64;
         // The greatest weighs `2^scale`, so that the logarithm is of at least 1, and all of the sum
         // has one sign: nothing cancels.
-        let unit = f64::from_bits((1023 - self.scale as u64) << 52);
+        let unit = f64::from_bits((1023 - scale as u64) << 52);
         (distance - ln(total as f64 * unit)) as f32
     }
 }

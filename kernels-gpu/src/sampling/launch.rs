@@ -1,5 +1,5 @@
 //! What a launch passes to the sampling kernels by value, and how their shared memory is laid out.
-use super::params::FilterOrder;
+use super::params::{FilterOrder, RowParams};
 use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams};
 
 /// Scalars of the kernel `sample`.
@@ -31,7 +31,8 @@ pub const SAMPLE_SCRATCH_BYTES: u32 = 32 * 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Phase {
-    /// Finding the greatest logit, in `full_max`; of rows that are drawn from in index order.
+    /// The first look at rows that are drawn from in index order; the draw from those that are not
+    /// filtered.
     Draw = 0,
     /// The best `top_k` tokens, by number.
     TopK = 1,
@@ -39,6 +40,8 @@ pub enum Phase {
     TopP = 2,
     /// The softmax of every row as it came, for logarithms alone.
     Raw = 3,
+    /// The draw from rows that are filtered, when it is known what top-k and top-p leave.
+    Cut = 4,
 }
 
 /// Scalars of the kernels that read whole rows: `full_*`.
@@ -51,7 +54,7 @@ pub struct FullParams {
     pub n: u32,
     /// Blocks that share a row, at least 1.
     pub pieces: u32,
-    /// Elements in a piece; the last piece may have fewer.
+    /// Elements in a piece; the last piece may have fewer. For `full_mass` whole segments.
     pub piece_elements: u32,
     /// What the pass is for.
     pub phase: Phase,
@@ -67,9 +70,21 @@ pub struct FullParams {
     pub decided: u32,
     /// 1 where no digit follows, else 0. `full_digit` only.
     pub is_last: u32,
+    /// 1 where rows with a min-p are drawn from in the phase `Cut`, else 0. `full_mass` only.
+    pub cuts_min_p: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<FullParams>() == 48 && align_of::<FullParams>() == 8);
+const _: () = assert!(size_of::<FullParams>() == 56 && align_of::<FullParams>() == 8);
+
+impl FullParams {
+    /// Whether a row is drawn from in the phase [`Phase::Cut`].
+    #[inline(always)]
+    pub fn is_cut(&self, row: &RowParams) -> bool {
+        row.has_cut() || row.min_p > 0.0 && self.cuts_min_p != 0
+    }
+}
 
 /// What the passes over a row leave for the next one: words of 64 bits, `[rows, STATE_WORDS]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +124,9 @@ pub const DIGIT_BYTES: u32 = 4 * MASS_WORDS;
 
 /// Shared memory of the other passes: a mass a warp, and two words for what was found.
 pub const FULL_BYTES: u32 = (32 + 2) * 8;
+
+/// Threads of a block of `full_mass`.
+pub const MASS_THREADS: u32 = 256;
 
 /// What logarithms and ranks are taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

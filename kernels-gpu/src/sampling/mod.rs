@@ -1,6 +1,6 @@
 //! The arithmetic of sampling, the same on the host and in kernels: from logits to fixed-point
-//! weights, from weights to a draw. Pure; every operation is rounded by itself and none is fused,
-//! so that both compilations give the same bits.
+//! weights, from weights to a draw. Pure; every operation is rounded by itself, and none is fused
+//! but where the source says so, so that both compilations give the same bits.
 //!
 //! # Reading order
 //!
@@ -8,17 +8,20 @@
 //! 2. [`math`]: exponential, logarithm, fixed point.
 //! 3. [`adjust`]: penalties and bias, which come before everything else.
 //! 4. [`filter`]: which tokens stay, and what a token weighs.
-//! 5. [`philox`]: the random words of a draw.
+//! 5. [`segment`]: what a token weighs in a draw from a whole row; [`nucleus`]: in its top-p.
+//! 6. [`philox`]: the random words of a draw.
 //!
 //! # Why fixed point
 //!
 //! Sums of floats depend on their order, and so on the number of threads. A weight is an integer of
-//! `62 - ceil(log2(row length))` fractional bits instead: no sum can overflow, every order of
-//! summation gives the same sum, and every decision (which token crosses `top_p`, which token is
-//! drawn) is a comparison of integers.
+//! so many fractional bits that no sum can overflow: every order of summation gives the same sum,
+//! and every decision (which token crosses `top_p`, which token is drawn) is a comparison of
+//! integers.
 pub mod adjust;
 pub mod filter;
 pub mod launch;
 pub mod math;
+pub mod nucleus;
 pub mod params;
 pub mod philox;
+pub mod segment;

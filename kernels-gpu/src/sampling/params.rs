@@ -55,6 +55,18 @@ impl RowParams {
         }
     }
 
+    /// Whether a row that is drawn from in index order is cut to its best by number or mass.
+    #[inline(always)]
+    pub fn has_cut(&self) -> bool {
+        self.top_k > 0 || self.top_p < 1.0
+    }
+
+    /// The temperature of the draw, above 0.
+    #[inline(always)]
+    pub fn draw_temperature(&self) -> f32 {
+        if self.is_greedy() { 1.0 } else { self.temperature }
+    }
+
     /// Whether any penalty changes a logit.
     #[inline(always)]
     pub fn has_penalty(&self) -> bool {

@@ -39,7 +39,13 @@ pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 /// first being its lower half.
 #[inline(always)]
 pub fn draw_word(seed: u64, position: u64, sample: u32) -> u64 {
+    draw_words(seed, position, sample)[0]
+}
+
+/// As [`draw_word`], and a second word, of the last two of the four.
+#[inline(always)]
+pub fn draw_words(seed: u64, position: u64, sample: u32) -> [u64; 2] {
     let counter = [position as u32, (position >> 32) as u32, sample, DOMAIN_TOKEN];
-    let [low, high, _, _] = philox4x32_10(counter, [seed as u32, (seed >> 32) as u32]);
-    (high as u64) << 32 | low as u64
+    let [a, b, c, d] = philox4x32_10(counter, [seed as u32, (seed >> 32) as u32]);
+    [(b as u64) << 32 | a as u64, (d as u64) << 32 | c as u64]
 }

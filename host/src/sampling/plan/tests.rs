@@ -53,7 +53,8 @@ fn one_launch_where_every_row_has_a_top_k() {
 fn launches_of_whole_rows_are_as_many_as_documented() {
     let problem = Problem::new(Dtype::F32, 4, 128_256, 1);
     let count = |row| symbols(&plan(&Sampler::new(), &problem, &[row])).len();
-    assert_eq!(count(of(0, 1.0)), 2);
+    assert_eq!(count(of(0, 1.0)), 1);
+    assert_eq!(count(SamplingParams { min_p: 0.1, ..of(0, 1.0) }), 2);
     assert_eq!(count(of(0, 0.9)), 6);
     assert_eq!(count(of(2000, 1.0)), 6);
     assert_eq!(count(of(2000, 0.9)), 10);
@@ -62,7 +63,7 @@ fn launches_of_whole_rows_are_as_many_as_documented() {
     let both = plan(&Sampler::new(), &problem, &[of(50, 1.0), of(0, 1.0), of(0, 1.0), of(7, 0.5)]);
     let symbols = symbols(&both);
     assert!(symbols[0].starts_with("sample_f32_u"), "{symbols:?}");
-    assert_eq!(symbols[1..], ["full_max_f32", "full_mass_f32"]);
+    assert_eq!(symbols[1..], ["full_mass_f32"]);
     assert_eq!(plan_of_nothing().work, Work::Nothing);
 }
 

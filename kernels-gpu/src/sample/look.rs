@@ -1,0 +1,284 @@
+//! What a block of `full_mass` knows of its row, and how it weighs segments.
+use cuda_std::global::GlobalArrayMut;
+use cuda_std::shared::SharedArray;
+use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
+
+use super::piece::Piece;
+use super::segment::SegmentedRow;
+use super::sieve::Sieve;
+use crate::order::{bits_of_key, key};
+use crate::prim::element::Element;
+use crate::prim::mass::{block_sum_u64, warp_sum_u64};
+use crate::sampling::filter::RowFilter;
+use crate::sampling::launch::{FullParams, MASS_THREADS};
+use crate::sampling::params::{FilterOrder, RowParams};
+use crate::sampling::segment::{WHOLE_SHARE, Weigher, row_mass, segments};
+
+/// In a segment's sum: whether it has a NaN.
+const HAS_NAN: u64 = 1 << 63;
+
+/// The greatest logits of a row's segments.
+#[derive(Clone, Copy)]
+pub struct Tops {
+    words: GlobalArrayMut<u32>,
+    /// The row's first segment among all.
+    first: u64,
+}
+
+impl Tops {
+    /// Those of row number `number`; a row has room for the segments of `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: `words` points to as many for each row, aligned;
+    /// - *no concurrent writer*: a place is written by one warp, and read behind a barrier.
+    #[inline(always)]
+    pub unsafe fn new(words: *mut u32, number: u32, n: u32) -> Self {
+        // SAFETY: the caller vouches for them.
+        let words = unsafe { GlobalArrayMut::new(words) };
+        Tops { words, first: number as u64 * segments(n) as u64 }
+    }
+
+    /// The greatest logit of a segment that is no NaN.
+    #[inline(always)]
+    pub fn top(&self, segment: u32) -> f32 {
+        f32::from_bits(self.words.get(self.first + segment as u64))
+    }
+}
+
+/// What is known of the segments of a row.
+#[derive(Clone, Copy)]
+pub struct Segments {
+    tops: Tops,
+    masses: GlobalArrayMut<u64>,
+    /// Segments of the row.
+    pub count: u32,
+}
+
+impl Segments {
+    /// Those of the row of `piece`; a row has room for the segments of `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: `tops` and `masses` point to as many for each row, aligned;
+    /// - *no concurrent writer*: a place is written by one warp, and read behind a barrier.
+    #[inline(always)]
+    pub unsafe fn new<E: Element>(
+        piece: &Piece<E>,
+        tops: *mut u32,
+        masses: *mut u64,
+        n: u32,
+    ) -> Self {
+        Segments {
+            // SAFETY: the caller's contract.
+            tops: unsafe { Tops::new(tops, piece.number, n) },
+            // SAFETY: the caller's contract.
+            masses: unsafe { GlobalArrayMut::new(masses) },
+            count: segments(piece.n),
+        }
+    }
+
+    /// The sum of a segment's weights, where they were wanted.
+    #[inline(always)]
+    pub fn sum(&self, segment: u32) -> u64 {
+        self.mass(segment) & !HAS_NAN
+    }
+
+    /// The greatest logit of a segment that is no NaN.
+    #[inline(always)]
+    pub fn top(&self, segment: u32) -> f32 {
+        self.tops.top(segment)
+    }
+
+    /// The sum of a segment's weights, later its mass.
+    #[inline(always)]
+    pub fn mass(&self, segment: u32) -> u64 {
+        self.masses.get(self.tops.first + segment as u64)
+    }
+
+    /// Sets what [`Segments::mass`] gets.
+    #[inline(always)]
+    pub fn set_mass(&self, segment: u32, mass: u64) {
+        self.masses.set(self.tops.first + segment as u64, mass);
+    }
+}
+
+/// What a block knows of its row.
+#[derive(Clone, Copy)]
+pub struct Look<E: Element> {
+    /// The row.
+    pub row: SegmentedRow<E>,
+    /// Its segments.
+    pub segments: Segments,
+    /// How it weighs.
+    pub weigher: Weigher,
+    /// Whether its elements go through the sieve, and weigh against the row's greatest logit.
+    pub is_filtered: bool,
+    /// The row's greatest logit, once it is known.
+    pub greatest: f32,
+    /// What is kept of a filtered row.
+    pub sieve: Sieve,
+}
+
+impl<E: Element> Look<E> {
+    /// At the row of `piece`, of which nothing is known.
+    ///
+    /// # Safety
+    /// - *in bounds*: `piece` is of the input, `tops` and `masses` point to a place for each of all
+    ///   rows' segments, aligned for their types;
+    /// - *no concurrent writer*: nothing else touches the row's places.
+    #[inline(always)]
+    pub unsafe fn new(
+        piece: &Piece<E>,
+        tops: *mut u32,
+        masses: *mut u64,
+        row: &RowParams,
+        params: &FullParams,
+    ) -> Self {
+        Look {
+            // SAFETY: the caller's contract on the input.
+            row: unsafe { SegmentedRow::new(piece.start, piece.n) },
+            // SAFETY: the caller's contract.
+            segments: unsafe { Segments::new(piece, tops, masses, params.n) },
+            weigher: Weigher::new(row.draw_temperature()),
+            is_filtered: false,
+            greatest: f32::NEG_INFINITY,
+            sieve: Sieve::all(),
+        }
+    }
+
+    /// From now on at what the row's filters keep, the greatest logit being known, and the least
+    /// composite that top-k and top-p keep.
+    #[inline(always)]
+    pub fn filter(&mut self, row: &RowParams, order: FilterOrder, greatest: f32, cut: u64) {
+        let filter = RowFilter::new(row, order, greatest, self.row.len());
+        self.is_filtered = true;
+        self.greatest = greatest;
+        self.sieve = Sieve::new::<E>(&filter, cut);
+    }
+
+    /// What the weights of a segment are against.
+    #[inline(always)]
+    pub fn weigher_of(&self, segment: u32) -> Weigher {
+        let own = if self.is_filtered { self.greatest } else { self.segments.top(segment) };
+        self.weigher.against(own)
+    }
+
+    /// What the weights of a segment count for in the row.
+    #[inline(always)]
+    pub fn share_of(&self, segment: u32) -> u64 {
+        if self.is_filtered {
+            return WHOLE_SHARE;
+        }
+        self.weigher.against(self.greatest).share(self.segments.top(segment))
+    }
+
+    /// What an element weighs in its segment.
+    #[inline(always)]
+    pub fn weight(&self, weigher: &Weigher, index: u32, bits: u32) -> u64 {
+        let value = E::value(bits);
+        let is_out = self.is_filtered && !self.sieve.keeps(value, index);
+        if is_out { 0 } else { weigher.weight(value) }
+    }
+
+    /// Looks at a segment: the sum of its weights where they are wanted, and whether there is a
+    /// NaN; where it is not filtered, it writes down the greatest logit. For the lanes of a warp
+    /// together.
+    #[inline(always)]
+    fn sum(&self, segment: u32, is_weighed: bool) -> u64 {
+        if self.is_filtered && !self.sieve.may_keep(self.segments.top(segment)) {
+            return 0;
+        }
+        let mut held = self.row.held(segment);
+        let (mut reference, mut nan) = (self.greatest, 0);
+        if self.is_filtered {
+            held.filter(&self.sieve);
+        } else {
+            let (top, has_nan) = held.greatest();
+            if lane_id() == 0 {
+                let Tops { words, first } = self.segments.tops;
+                words.set(first + segment as u64, top.to_bits());
+            }
+            (reference, nan) = (top, if has_nan { HAS_NAN } else { 0 });
+        }
+        if !is_weighed || reference == f32::NEG_INFINITY {
+            return nan;
+        }
+        let weigher = self.weigher.against(reference);
+        if weigher.is_odd() {
+            return nan | self.odd_sum(segment, &weigher);
+        }
+        nan | held.weigh(&weigher)
+    }
+
+    /// The sum of a segment's weights, element by element. For the lanes of a warp together.
+    #[inline(always)]
+    fn odd_sum(&self, segment: u32, weigher: &Weigher) -> u64 {
+        let (first, end) = self.row.bounds(segment);
+        let (mut sum, mut index) = (0, first + lane_id());
+        while index < end {
+            sum += self.weight(weigher, index, self.row.element(index));
+            index += WARP_SIZE;
+        }
+        warp_sum_u64(sum)
+    }
+
+    /// Looks at the segments from `first` on, a warp at one at a time.
+    #[inline(always)]
+    pub fn sums(&self, first: u32, end: u32, is_weighed: bool) {
+        let mut segment = first + thread_idx_x() / WARP_SIZE;
+        while segment < end {
+            let sum = self.sum(segment, is_weighed);
+            if lane_id() == 0 {
+                self.segments.set_mass(segment, sum);
+            }
+            segment += MASS_THREADS / WARP_SIZE;
+        }
+    }
+
+    /// The row's greatest logit, `-inf` where there is none, and whether there is a NaN, in all
+    /// threads. For all threads of the block together; `totals` has a word a warp.
+    #[inline(always)]
+    pub fn most(&self, totals: SharedArray<u32>) -> (f32, bool) {
+        const INFINITY: u32 = f32::INFINITY.to_bits();
+        let (mut most, mut has_nan) = (key(f32::NEG_INFINITY.to_bits(), INFINITY), false);
+        let mut segment = thread_idx_x();
+        while segment < self.segments.count {
+            most = most.max(key(self.segments.top(segment).to_bits(), INFINITY));
+            has_nan |= self.segments.mass(segment) & HAS_NAN != 0;
+            segment += block_dim_x();
+        }
+        most = block_max(totals, most);
+        (f32::from_bits(bits_of_key(most)), sync_threads_or(has_nan))
+    }
+
+    /// Turns the segments' sums into masses; what the row weighs, in all threads. For all threads
+    /// of the block together; ends with a barrier.
+    #[inline(always)]
+    pub fn total(&self, scratch: SharedArray<u64>) -> u64 {
+        let (mut total, mut segment) = (0, thread_idx_x());
+        while segment < self.segments.count {
+            let sum = self.segments.sum(segment);
+            let mass = row_mass(sum, self.share_of(segment), self.segments.count);
+            self.segments.set_mass(segment, mass);
+            total += mass;
+            segment += block_dim_x();
+        }
+        block_sum_u64(scratch, total)
+    }
+}
+
+/// The greatest word of the block, in all threads. For all threads of the block together; `totals`
+/// has a word a warp.
+#[inline(always)]
+fn block_max(totals: SharedArray<u32>, value: u32) -> u32 {
+    let most = warp_reduce_max(FULL_MASK, value);
+    // Separates the last use of the totals from their new values.
+    sync_threads();
+    if lane_id() == 0 {
+        totals.set(thread_idx_x() / WARP_SIZE, most);
+    }
+    // Separates the totals from their use.
+    sync_threads();
+    let warps = block_dim_x() / WARP_SIZE;
+    warp_reduce_max(FULL_MASK, if lane_id() < warps { totals.get(lane_id()) } else { 0 })
+}

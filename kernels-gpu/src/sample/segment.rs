@@ -1,0 +1,285 @@
+//! A segment of a row in the registers of a warp: its greatest logit, and what it weighs.
+use core::marker::PhantomData;
+
+use cuda_std::global::GlobalArray;
+use cuda_std::unroll;
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max};
+
+use super::sieve::Sieve;
+use crate::order::{NAN_KEY, bits_of_key};
+use crate::params::Flip;
+use crate::prim::element::Element;
+use crate::sampling::segment::{SEGMENT, Weigher, sum_of_words};
+
+/// The most vectors of a segment that a lane has.
+const VECTORS: usize = 8;
+
+/// Vectors that a lane keeps in flight where elements come one by one.
+const DEPTH: usize = 4;
+
+/// Where a segment lies, for one lane.
+struct Span {
+    /// The lane's first vector.
+    vector: u32,
+    /// The segment's first vector, of those that lie wholly inside it, and what is behind the last.
+    first_vector: u32,
+    end_vector: u32,
+    /// The lane's element of those that are in no such vector, up to 7 at each end.
+    stray: u32,
+    /// It has one if that is below this.
+    stray_end: u32,
+    /// Whether any lane has one.
+    has_strays: bool,
+}
+
+/// A row, read segment by segment, wherever it starts.
+#[derive(Clone, Copy)]
+pub struct SegmentedRow<E: Element> {
+    elements: GlobalArray<E::Raw>,
+    vectors: GlobalArray<u32>,
+    /// Elements of the row before its first 16-byte boundary.
+    head: u32,
+    n: u32,
+}
+
+impl<E: Element> SegmentedRow<E> {
+    /// # Safety
+    /// - *in bounds*: `start` points to `n` elements, aligned for their type;
+    /// - *no concurrent writer*: nothing writes them while the grid runs;
+    /// - `n` is below 2^31.
+    #[inline(always)]
+    pub unsafe fn new(start: *const E::Raw, n: u32) -> Self {
+        let head = ((start.addr().wrapping_neg() & 15) / size_of::<E::Raw>()) as u32;
+        // SAFETY: the caller vouches for the elements.
+        let elements = unsafe { GlobalArray::new(start) };
+        // SAFETY: only vectors that lie wholly inside the row are read through this one.
+        let vectors = unsafe { GlobalArray::new(start.wrapping_add(head as usize).cast()) };
+        SegmentedRow { elements, vectors, head, n }
+    }
+
+    /// Elements of the row.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.n
+    }
+
+    /// First element of a segment, and what is behind its last.
+    #[inline(always)]
+    pub fn bounds(&self, segment: u32) -> (u32, u32) {
+        let first = segment * SEGMENT;
+        (first, (first + SEGMENT).min(self.n))
+    }
+
+    /// An element of the row, in the upper end of a word.
+    #[inline(always)]
+    pub fn element(&self, index: u32) -> u32 {
+        E::raise(self.elements.get(index as u64))
+    }
+
+    /// Where a segment lies.
+    #[inline(always)]
+    fn span(&self, segment: u32) -> Span {
+        let (first, end) = self.bounds(segment);
+        let (head, width) = (self.head, E::PER_VECTOR as u32);
+        let first_vector = first.saturating_sub(head).div_ceil(width);
+        let end_vector = (end.saturating_sub(head) / width).max(first_vector);
+        let before = (head + first_vector * width).min(end);
+        let behind = (head + end_vector * width).min(end);
+        let half = lane_id() % (WARP_SIZE / 2);
+        let (from, to) = if lane_id() == half { (first, before) } else { (behind, end) };
+        Span {
+            vector: first_vector + lane_id(),
+            first_vector,
+            end_vector,
+            stray: from + half,
+            stray_end: to,
+            has_strays: first < before || behind < end,
+        }
+    }
+
+    /// A segment of the row. For the lanes of a warp together.
+    #[inline(always)]
+    pub fn held(&self, segment: u32) -> Held<E> {
+        let span = self.span(segment);
+        let all = Held::<E>::VECTORS as u32 * WARP_SIZE;
+        let words = if span.end_vector - span.first_vector == all {
+            self.words(span.vector, span.end_vector, true)
+        } else {
+            self.words(span.vector, span.end_vector, false)
+        };
+        let mut stray = E::worst(Flip::LARGEST) & 0xffff_0000;
+        if span.stray < span.stray_end {
+            stray = self.element(span.stray);
+        }
+        Held {
+            words,
+            index: self.head + span.vector * E::PER_VECTOR as u32,
+            stray,
+            stray_index: span.stray,
+            has_strays: span.has_strays,
+            element: PhantomData,
+        }
+    }
+
+    /// Calls `f` with index and bits of this lane's elements of a segment, in no order; [`DEPTH`]
+    /// vectors are in flight.
+    #[inline(always)]
+    pub fn each(&self, segment: u32, mut f: impl FnMut(u32, u32)) {
+        let span = self.span(segment);
+        if span.stray < span.stray_end {
+            f(span.stray, self.element(span.stray));
+        }
+        let mut vector = span.vector;
+        while vector < span.end_vector {
+            let mut words = [[0; 4]; DEPTH];
+            unroll!(u in DEPTH => {
+                let at = vector + u as u32 * WARP_SIZE;
+                if at < span.end_vector {
+                    words[u] = self.vectors.get_vec4_streaming(at as u64 * 4);
+                }
+            });
+            let mut number = 0;
+            // Not written out: what is done with an element may be long.
+            while number < DEPTH as u32 && vector < span.end_vector {
+                let own = words[0];
+                // The next ones move up.
+                unroll!(u in DEPTH - 1 => { words[u] = words[u + 1]; });
+                let index = self.head + vector * E::PER_VECTOR as u32;
+                unroll!(part in E::PER_VECTOR => {
+                    f(index + part as u32, E::part(&own, part));
+                });
+                vector += WARP_SIZE;
+                number += 1;
+            }
+        }
+    }
+}
+
+impl<E: Element> SegmentedRow<E> {
+    /// The lane's vectors of a segment from `vector` on; those at or behind `end` are absent, where
+    /// not all are there.
+    #[inline(always)]
+    fn words(&self, vector: u32, end: u32, is_whole: bool) -> [[u32; 4]; VECTORS] {
+        let mut words = [[E::worst(Flip::LARGEST); 4]; VECTORS];
+        unroll!(u in VECTORS => {
+            if u < Held::<E>::VECTORS {
+                let at = vector + u as u32 * WARP_SIZE;
+                if is_whole || at < end {
+                    words[u] = self.vectors.get_vec4_streaming(at as u64 * 4);
+                }
+            }
+        });
+        words
+    }
+}
+
+/// One lane's part of a segment. Places without an element hold `-inf`.
+pub struct Held<E: Element> {
+    words: [[u32; 4]; VECTORS],
+    /// Index in the row of the first vector's first element.
+    index: u32,
+    stray: u32,
+    stray_index: u32,
+    /// Whether any lane has a stray one.
+    has_strays: bool,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> Held<E> {
+    /// Vectors that a lane has of a segment.
+    const VECTORS: usize = (SEGMENT / WARP_SIZE) as usize / E::PER_VECTOR;
+    /// Elements of those.
+    const ELEMENTS: u32 = SEGMENT / WARP_SIZE;
+
+    /// Folds the values of the lane's elements.
+    #[inline(always)]
+    fn fold<A>(&self, start: A, mut f: impl FnMut(A, f32) -> A) -> A {
+        let mut sum = start;
+        unroll!(u in VECTORS => {
+            if u < Self::VECTORS {
+                unroll!(part in E::PER_VECTOR => {
+                    sum = f(sum, E::value(E::part(&self.words[u], part)));
+                });
+            }
+        });
+        sum
+    }
+
+    /// The greatest logit that is no NaN, `-inf` where there is none, and whether there is a NaN.
+    /// For the lanes of a warp together; the same in all of them.
+    #[inline(always)]
+    pub fn greatest(&self) -> (f32, bool) {
+        let mut best = self.words[0];
+        unroll!(u in VECTORS => {
+            if u < Self::VECTORS {
+                unroll!(word in 4 => {
+                    best[word] = E::greatest(best[word], self.words[u][word]);
+                });
+            }
+        });
+        let best = E::greatest(E::greatest(best[0], best[1]), E::greatest(best[2], best[3]));
+        let mut key = E::best_key(best, Flip::LARGEST).max(E::key(self.stray));
+        key = warp_reduce_max(FULL_MASK, key);
+        let has_nan = key == NAN_KEY;
+        // The same in all lanes, and rare.
+        if has_nan {
+            let most = self.fold(f32::NEG_INFINITY, f32::max).max(E::value(self.stray));
+            key = warp_reduce_max(FULL_MASK, crate::order::key(most.to_bits(), 0x7f80_0000));
+            return (f32::from_bits(bits_of_key(key)), true);
+        }
+        (E::value(bits_of_key(key)), false)
+    }
+
+    /// Turns away what the sieve does.
+    #[inline(always)]
+    pub fn filter(&mut self, sieve: &Sieve) {
+        const HALF: u32 = 0xffff;
+        let none = E::worst(Flip::LARGEST);
+        unroll!(u in VECTORS => {
+            if u < Self::VECTORS {
+                unroll!(part in E::PER_VECTOR => {
+                    let step = (u as u32 * WARP_SIZE) * E::PER_VECTOR as u32 + part as u32;
+                    let value = E::value(E::part(&self.words[u], part));
+                    let word = self.words[u][part * 4 / E::PER_VECTOR];
+                    let places = match (E::PER_VECTOR, part % 2) {
+                        (4, _) => u32::MAX,
+                        (_, 0) => HALF,
+                        _ => !HALF,
+                    };
+                    let without = word & !places | none & places;
+                    let stays = sieve.keeps(value, self.index + step);
+                    self.words[u][part * 4 / E::PER_VECTOR] = if stays { word } else { without };
+                });
+            }
+        });
+        if !sieve.keeps(E::value(self.stray), self.stray_index) {
+            self.stray = none & !HALF;
+        }
+    }
+
+    /// The sum of the segment's weights. For the lanes of a warp together; the same in all of them.
+    #[inline(always)]
+    pub fn weigh(&self, weigher: &Weigher) -> u64 {
+        let (high, low) = self.fold((0u32, 0u32), |(high, low), value| {
+            let words = weigher.words(value);
+            (high.wrapping_add(words[0]), low.wrapping_add(words[1]))
+        });
+        let mut sum = sum_of_words(Self::ELEMENTS, high, low);
+        // The same in all lanes.
+        if self.has_strays {
+            let [high, low] = weigher.words(E::value(self.stray));
+            sum += sum_of_words(1, high, low);
+        }
+        warp_sum_below_2_50(sum)
+    }
+}
+
+/// The sum over a warp's lanes of numbers below `2^50`, in all of them. For the lanes of a warp
+/// together.
+#[inline(always)]
+fn warp_sum_below_2_50(value: u64) -> u64 {
+    const BITS: u32 = 25;
+    let low = warp_reduce_add(FULL_MASK, value as u32 & ((1 << BITS) - 1));
+    let high = warp_reduce_add(FULL_MASK, (value >> BITS) as u32);
+    ((high as u64) << BITS) + low as u64
+}
