@@ -1,0 +1,217 @@
+//! The search in one bucket: successive halving among candidates, then a decision beyond the noise.
+use std::time::{Duration, Instant};
+
+use aikf_topk::{Backend, Element, Plan, Runtime, Settings, TunedEntry};
+
+use super::space::{Candidate, Seen};
+use super::{Grid, Options, bucket};
+use crate::call::{Call, Method};
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::reference::Reference;
+use crate::times::{Effort, Times};
+use crate::workload::Workload;
+
+/// Samples of a candidate when it is first tried.
+const FIRST_SAMPLES: usize = 2;
+/// A candidate that takes so many times the best is dropped at once.
+const HOPELESS: f64 = 2.0;
+/// Samples of each at every halving.
+const ROUND_SAMPLES: usize = 3;
+/// How many come to the last comparison, beside the planner's choice.
+const FINALISTS: usize = 3;
+/// The last comparison.
+const LAST: Effort = Effort { warm_up: 2, samples: 21, limit: Duration::from_secs(3) };
+/// How often `full` changes the candidates that are left.
+const GENERATIONS: usize = 3;
+/// What a candidate must win against the planner's choice to replace it.
+const GAIN: f64 = 0.03;
+
+/// A candidate that is being measured.
+struct Arm<'a, T> {
+    candidate: Candidate,
+    call: Call<'a, T>,
+    times: Vec<f64>,
+}
+
+impl<T> Arm<'_, T> {
+    fn median_us(&self) -> f64 {
+        Times::new(self.times.clone()).median_us()
+    }
+}
+
+/// The search in a bucket. The first arm is the planner's own choice, and is never dropped.
+pub struct Search<'a, T> {
+    runtime: &'a Runtime,
+    options: &'a Options,
+    workload: &'a Workload,
+    pool: &'a Pool<T>,
+    end: Option<Instant>,
+    reference: Option<Reference>,
+    seen: Seen,
+    arms: Vec<Arm<'a, T>>,
+}
+
+impl<'a, T: Element> Search<'a, T> {
+    /// A search that measures nothing new behind `end`.
+    pub fn new(
+        runtime: &'a Runtime,
+        options: &'a Options,
+        workload: &'a Workload,
+        pool: &'a Pool<T>,
+        end: Option<Instant>,
+    ) -> Result<Search<'a, T>, Error> {
+        let (reference, seen, arms) = (None, Seen::default(), vec![]);
+        let mut search = Search { runtime, options, workload, pool, end, reference, seen, arms };
+        let limits = runtime.gpu().map(|gpu| gpu.limits());
+        let plan = Plan::new(&workload.problem(), limits, &Settings::default())?;
+        search.try_one(Candidate::plain(plan.backend))?;
+        Ok(search)
+    }
+
+    /// Searches; the entry, and how many plans were tried.
+    pub fn run(mut self) -> Result<(TunedEntry, usize), Error> {
+        let plain = self.options.backends.iter().map(|&backend| Candidate::plain(backend));
+        let plain: Vec<Candidate> = plain.collect();
+        for candidate in &plain {
+            self.try_one(candidate.clone())?;
+        }
+        self.try_all(plain.iter().flat_map(Candidate::changes).collect())?;
+        self.halve()?;
+        for _ in 0..self.generations() {
+            let changes = self.arms.iter().flat_map(|arm| arm.candidate.changes());
+            let wanted = |candidate: &Candidate| self.options.backends.contains(&candidate.backend);
+            let changes: Vec<Candidate> = changes.filter(wanted).collect();
+            if self.is_over() || !self.try_all(changes)? {
+                break;
+            }
+            self.halve()?;
+        }
+        Ok((self.decide()?, self.seen.count()))
+    }
+
+    fn generations(&self) -> usize {
+        if self.options.grid == Grid::Full { GENERATIONS } else { 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Tries candidates until the time is up; whether any of them was new and not hopeless.
+    fn try_all(&mut self, candidates: Vec<Candidate>) -> Result<bool, Error> {
+        let mut any = false;
+        for candidate in candidates {
+            if self.is_over() {
+                break;
+            }
+            any |= self.try_one(candidate)?;
+        }
+        Ok(any)
+    }
+
+    /// Prepares a candidate, checks its answer, and takes first samples. Whether it stays.
+    fn try_one(&mut self, candidate: Candidate) -> Result<bool, Error> {
+        let problem = self.workload.problem();
+        if !self.seen.is_new(self.runtime, &problem, &candidate)? {
+            return Ok(false);
+        }
+        let topk = candidate.topk(problem.k)?;
+        let mut call = Call::new(self.runtime, &topk, self.workload, self.pool, Method::RECORD)?;
+        call.sample_us()?;
+        let input = call.input();
+        let reference = self.reference.get_or_insert_with(|| Reference::new(input, self.workload));
+        if let Some(difference) = reference.difference(&call.answer()?, candidate.backend) {
+            let Candidate { backend, knobs } = candidate;
+            let call = format!("{}, backend {backend} {knobs}", self.workload);
+            return Err(Error::Wrong { call, difference });
+        }
+        let mut arm = Arm { candidate, call, times: vec![] };
+        let best_us = self.arms.iter().map(Arm::median_us).reduce(f64::min);
+        for _ in 0..FIRST_SAMPLES {
+            let us = arm.call.sample_us()?;
+            arm.times.push(us);
+            if best_us.is_some_and(|best_us| us > HOPELESS * best_us) {
+                return Ok(false);
+            }
+        }
+        self.arms.push(arm);
+        Ok(true)
+    }
+
+    /// Drops the slower half, again and again, until few are left.
+    fn halve(&mut self) -> Result<(), Error> {
+        while self.arms.len() > 1 + FINALISTS {
+            for _ in 0..ROUND_SAMPLES {
+                if self.is_over() {
+                    break;
+                }
+                for arm in &mut self.arms {
+                    arm.times.push(arm.call.sample_us()?);
+                }
+            }
+            // The planner's choice stays in its place.
+            self.arms[1..].sort_by(|a, b| a.median_us().total_cmp(&b.median_us()));
+            let keep = if self.is_over() { 0 } else { self.arms.len() / 2 };
+            self.arms.truncate(keep.max(1 + FINALISTS));
+        }
+        Ok(())
+    }
+
+    /// Compares what is left in turns, and takes the planner's choice unless another is better
+    /// beyond the noise.
+    fn decide(&mut self) -> Result<TunedEntry, Error> {
+        let mut samplers: Vec<_> =
+            self.arms.iter_mut().map(|arm| || arm.call.sample_us()).collect();
+        let mut samplers: Vec<&mut dyn FnMut() -> Result<f64, Error>> =
+            samplers.iter_mut().map(|sampler| sampler as _).collect();
+        let times = LAST.take(&mut samplers)?;
+        let best = (1..times.len())
+            .filter(|&other| is_better(&times[other], &times[0]))
+            .min_by(|&a, &b| times[a].median_us().total_cmp(&times[b].median_us()));
+        let planner_us = rounded(times[0].median_us());
+        let bucket = bucket(self.workload);
+        Ok(match best {
+            Some(at) => {
+                let Candidate { backend, knobs } = self.arms[at].candidate.clone();
+                let median_us = rounded(times[at].median_us());
+                TunedEntry { bucket, backend, knobs, median_us, planner_us }
+            }
+            None => TunedEntry {
+                bucket,
+                backend: Backend::Auto,
+                knobs: Default::default(),
+                median_us: planner_us,
+                planner_us,
+            },
+        })
+    }
+}
+
+/// Whether one is faster than the planner's choice by more than chance: by [`GAIN`] in the median,
+/// and in nine of ten samples than in nine of ten of the other's.
+fn is_better(times: &Times, planner: &Times) -> bool {
+    times.median_us() < (1.0 - GAIN) * planner.median_us()
+        && times.percentile_us(90) < planner.percentile_us(10)
+}
+
+/// Microseconds with three places, as many as a clock is good for.
+fn rounded(us: f64) -> f64 {
+    (us * 1e3).round().max(1.0) / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gain_must_be_beyond_the_noise() {
+        let times = |least: f64, most: f64| {
+            Times::new((0..20).map(|i| least + (most - least) * f64::from(i) / 19.0).collect())
+        };
+        let planner = times(10.0, 10.2);
+        assert!(is_better(&times(9.0, 9.2), &planner));
+        assert!(!is_better(&times(9.9, 9.95), &planner), "too little");
+        assert!(!is_better(&times(8.0, 11.0), &planner), "too noisy");
+    }
+}
