@@ -13,6 +13,8 @@ use crate::resources::{Graph, Memory, Queue, Timer};
 use crate::times::{Effort, Measurement};
 use crate::workload::Workload;
 
+/// Bytes of the pool that cold inputs rotate through: several times what any cache holds.
+const COLD_BYTES: usize = 240_000_000;
 /// Calls in a graph whose inputs come from memory, at least.
 pub(crate) const CALLS_MIN: usize = 20;
 /// Calls in a graph whose input stays in the cache.
@@ -34,6 +36,11 @@ pub struct Method {
 impl Method {
     /// In a graph, from memory: how this product measures itself.
     pub const RECORD: Method = Method { graph: true, cold: true };
+
+    /// Bytes of the pool that inputs are to rotate through.
+    pub fn pool_bytes(self) -> usize {
+        if self.cold { COLD_BYTES } else { 0 }
+    }
 
     /// What becomes of it with a backend, as reports name it. `torch` refuses to be captured.
     pub fn name(self, backend: Backend) -> &'static str {
@@ -103,8 +110,13 @@ impl<'a, T: Element> Call<'a, T> {
         };
         let mut call = Call { workload: *workload, pool, sets, last: 0, work };
         let is_fast = runtime.device() != DeviceChoice::Emulator;
+        let least = match (is_fast, method.cold) {
+            (false, _) => 1,
+            (true, true) => CALLS_MIN,
+            (true, false) => WARM_CALLS,
+        };
         match method.graph && plan.backend != Backend::Torch {
-            true => call.record(if is_fast { sets_or_more(sets) } else { sets })?,
+            true => call.record(sets.max(least))?,
             false => call.count_calls(is_fast)?,
         }
         Ok(call)
@@ -188,11 +200,6 @@ impl<'a, T: Element> Call<'a, T> {
     pub fn input(&self) -> &'a [T] {
         self.pool.input(&self.workload, self.last)
     }
-}
-
-/// As many calls as inputs, or enough of them to make the start of a graph small.
-fn sets_or_more(sets: usize) -> usize {
-    if sets == 1 { WARM_CALLS } else { sets.max(CALLS_MIN) }
 }
 
 impl<T: Element> OnGpu<T> {

@@ -9,7 +9,8 @@ pub fn today() -> String {
 
 /// The date of a day, counted from 1970-01-01.
 fn of_day(day: u64) -> String {
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let divides = |number: u64, year: u64| year.is_multiple_of(number);
+    let is_leap = |year| divides(4, year) && (!divides(100, year) || divides(400, year));
     let (mut year, mut left) = (1970, day);
     loop {
         let days = if is_leap(year) { 366 } else { 365 };

@@ -6,7 +6,7 @@
 //! 2. [`pool`]: elements to cut inputs from, more than a cache holds.
 //! 3. [`call`]: one way to solve one workload, ready to be timed: in a CUDA graph, call by call, or
 //!    on the host's cores; with inputs from memory, or from the cache.
-//! 4. [`reference`]: whether its answer is right. Nothing is timed before that is known.
+//! 4. [`mod@reference`]: whether its answer is right. Nothing is timed before that is known.
 //! 5. [`times`]: samples, taken in turns, and what is said of them.
 //! 6. [`report`]: measurements as JSON, and against an earlier report.
 //! 7. [`tune`]: the search for the fastest backend and knobs.

@@ -8,8 +8,6 @@ use crate::error::Error;
 use crate::resources::{Memory, Queue};
 use crate::workload::Workload;
 
-/// Bytes of a pool for a GPU: several times what any cache holds.
-const COLD_BYTES: usize = 240_000_000;
 /// The most inputs that are cut from it, and so the most calls in a graph.
 const SETS_MAX: usize = 1024;
 
@@ -22,20 +20,20 @@ pub struct Pool<T> {
 }
 
 impl<T: Element> Pool<T> {
-    /// A pool for these workloads, whatever their type: room for each of them, and on a GPU for more
-    /// than its caches hold, unless all are measured warm.
+    /// A pool for these workloads, whatever their type: room for each of them, and on a GPU for
+    /// `bytes` at least.
     ///
     /// # Errors
     /// The driver's.
     pub fn new(
         runtime: &Runtime,
         workloads: &[Workload],
-        cold: bool,
+        bytes: usize,
         seed: u64,
     ) -> Result<Pool<T>, Error> {
         // The emulator has no cache to be colder than, and no time to lose.
         let is_gpu = matches!(runtime.device(), DeviceChoice::Cuda(_));
-        let least = if cold && is_gpu { COLD_BYTES / size_of::<T>() } else { 0 };
+        let least = if is_gpu { bytes / size_of::<T>() } else { 0 };
         let largest = workloads.iter().map(Workload::elements).max().unwrap_or(0);
         let start = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
         let host: Vec<T> = (0..largest.max(least) as u64)
@@ -98,7 +96,7 @@ mod tests {
     fn elements_are_bell_shaped_and_follow_the_seed() {
         let runtime = Runtime::open(DeviceChoice::Cpu).unwrap();
         let workload = Workload { rows: 4, n: 25_000, k: 1, dtype: Dtype::F32 };
-        let of_seed = |seed| Pool::<f32>::new(&runtime, &[workload], true, seed).unwrap().host;
+        let of_seed = |seed| Pool::<f32>::new(&runtime, &[workload], 1 << 30, seed).unwrap().host;
         let x = of_seed(1);
         assert_eq!(x.len(), 100_000, "no more than needed without a GPU");
         let mean = x.iter().sum::<f32>() / 1e5;

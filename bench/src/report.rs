@@ -18,7 +18,8 @@ pub struct Report {
     pub schema: u32,
     /// The device's name.
     pub device: String,
-    /// What a copy within its memory reads and writes, in 10^9 bytes a second, where it was measured.
+    /// What a copy within its memory reads and writes, in 10^9 bytes a second, where that was
+    /// measured.
     pub copy_gbs: Option<f64>,
     /// The day, `yyyy-mm-dd`.
     pub date: String,
@@ -93,6 +94,30 @@ impl Report {
             row.best = Some(row.median_us) == least;
             row.vs_torch = torch_us.map(|us| us / row.median_us);
         }
+    }
+
+    /// A sentence for each workload for which `auto` takes more than `percent` longer than the best
+    /// of the backends of ours that were measured beside it; and how many workloads have both.
+    pub fn auto_slower_than(&self, percent: f64) -> (Vec<String>, usize) {
+        let is_ours = |row: &&Row| !["auto", "cpu", "torch"].contains(&row.backend.as_str());
+        let autos = self.rows.iter().filter(|row| row.backend == "auto");
+        let pairs: Vec<(&Row, &Row)> = autos
+            .filter_map(|auto| {
+                let others = self.rows.iter().filter(is_ours);
+                let rivals = others
+                    .filter(|row| (row.workload(), &row.mode) == (auto.workload(), &auto.mode));
+                Some((auto, rivals.min_by(|a, b| a.median_us.total_cmp(&b.median_us))?))
+            })
+            .collect();
+        let slower = pairs.iter().filter_map(|(auto, best)| {
+            let more = (auto.median_us / best.median_us - 1.0) * 100.0;
+            (more > percent).then(|| {
+                let (name, us, ran) = (auto.workload(), auto.median_us, &auto.ran);
+                let (best, best_us) = (&best.backend, best.median_us);
+                format!("{name}: {ran} {us:.2} us, {more:.1} % more than {best} {best_us:.2} us")
+            })
+        });
+        (slower.collect(), pairs.len())
     }
 
     /// Whether every answer was right.
@@ -190,6 +215,16 @@ mod tests {
         let told = "1x50000:50:f32 radix graph-cold: 11.00 us, 10.0 % more than 10.00 us";
         assert_eq!(slower, [told]);
         assert_eq!(now.slower_than(&before, 10.5).0, [""; 0]);
+    }
+
+    #[test]
+    fn auto_is_compared_with_the_best_of_ours() {
+        let auto = Row { ran: "radix".into(), ..row("auto", 10.8) };
+        let rows = vec![row("stream", 10.0), auto, row("radix", 12.0), row("torch", 1.0)];
+        let told = "1x50000:50:f32: radix 10.80 us, 8.0 % more than stream 10.00 us";
+        assert_eq!(report(rows.clone()).auto_slower_than(5.0), (vec![told.to_string()], 1));
+        assert_eq!(report(rows).auto_slower_than(9.0), (vec![], 1));
+        assert_eq!(report(vec![row("auto", 9.0)]).auto_slower_than(5.0), (vec![], 0));
     }
 
     #[test]

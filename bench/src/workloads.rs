@@ -87,6 +87,24 @@ impl Workloads {
         Ok(Workloads { name: name.to_string(), list })
     }
 
+    /// So many made-up shapes, each size uniform in its logarithm: rows from 1 to 16384, n from 256
+    /// to 2^20, k from 1 to 4096, inputs of at most [`BYTES_MAX`]. The types take turns.
+    pub fn random(count: usize, dtypes: &[Dtype], seed: u64) -> Workloads {
+        let mut random = Random(seed);
+        let mut list: Vec<Workload> = vec![];
+        while list.len() < count && !dtypes.is_empty() {
+            let dtype = dtypes[list.len() % dtypes.len()];
+            let mut size =
+                |least: f64, most: f64| (least * (most / least).powf(random.unit())) as usize;
+            let (rows, n, k) = (size(1.0, 16_385.0), size(256.0, 1_048_577.0), size(1.0, 4097.0));
+            let workload = Workload { rows, n, k, dtype };
+            if k <= n && workload.bytes() <= BYTES_MAX {
+                list.push(workload);
+            }
+        }
+        Workloads { name: format!("random shapes of seed {seed}"), list }
+    }
+
     /// Those of them that `keep` wants.
     ///
     /// # Errors
@@ -136,6 +154,19 @@ impl Group {
     }
 }
 
+/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+struct Random(u64);
+
+impl Random {
+    /// A number from 0 on, below 1.
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((x ^ x >> 31) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
 fn combinations<'a>(
     rows: &'a [usize],
     n: &'a [usize],
@@ -178,6 +209,20 @@ mod tests {
         let none = all.clone().retain("--dtype f16", |w| w.dtype == Dtype::F16);
         assert_eq!(none.unwrap_err().to_string(), "no workload of a list is left: --dtype f16");
         assert_ne!(all.hash(), Workloads::parse("", TEXT, &["a".into()]).unwrap().hash());
+    }
+
+    #[test]
+    fn random_shapes_are_legal_and_follow_the_seed() {
+        let of_seed = |seed| Workloads::random(200, &[Dtype::F32, Dtype::Bf16], seed).list;
+        let list = of_seed(1);
+        assert_eq!(list, of_seed(1));
+        assert_ne!(list, of_seed(2));
+        assert_eq!((list.len(), list[1].dtype), (200, Dtype::Bf16));
+        for w in &list {
+            assert!((1..=16_384).contains(&w.rows) && (256..=1 << 20).contains(&w.n), "{w}");
+            assert!((1..=4096).contains(&w.k) && w.k <= w.n && w.bytes() <= BYTES_MAX, "{w}");
+        }
+        assert!(list.iter().any(|w| w.rows < 8) && list.iter().any(|w| w.rows > 1000));
     }
 
     #[test]

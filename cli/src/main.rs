@@ -5,8 +5,8 @@
 //! 1. [`commands`]: one file a command; each reads as a summary of what the command does.
 //! 2. [`input`]: where rows come from: `.npy`, `.safetensors`, or a seed.
 //! 3. [`check`]: answers against the sorted reference.
-//! 4. [`output`]: tables, JSON and CSV, behind one buffer. What is measured, and how, is the library
-//!    `topk_bench`.
+//! 4. [`output`]: tables, JSON and CSV, behind one buffer. What is measured, and how, is in the
+//!    library `topk_bench`.
 //! 5. [`error`]: everything that can go wrong, in one sentence each, with the exit code.
 //!
 //! # A new command
@@ -38,8 +38,9 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 an answer differs from the reference, or a time from its baseline; 2 wrong
-usage or input; 3 a demanded device or driver is missing; 4 the driver, or writing the output, failed.
+Exit codes: 0 done; 1 an answer differs from the reference, or a time is above its baseline; 2 wrong
+usage or input; 3 a demanded device or driver is missing; 4 the driver, or writing the output,
+failed.
 
 A flag comes before its environment variable (AIKF_...), and that before the planner's choice.
 `topk <command> --help` has examples.";

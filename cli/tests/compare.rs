@@ -157,6 +157,13 @@ fn times_are_compared_with_a_baseline() {
     assert_eq!(slower.code, 1, "{}", slower.stderr);
     assert!(slower.stderr.contains("baseline: 2x600:5:f32 cpu cpu: "), "{}", slower.stderr);
 
+    let auto = topk(
+        "compare --random 2 --seed 3 --dtype bf16 --impls auto,cpu --iters 1 --device cpu \
+         --auto-within 5% --format csv",
+    );
+    assert!(auto.stderr.contains("auto: 0 workloads compared"), "{}", auto.stderr);
+    assert_eq!(auto.ok().lines().count(), 5);
+
     with("{}", "5%").fails(2, &["baseline.json", "is not right"]);
     topk(&format!("{args} --baseline nowhere.json")).fails(2, &["cannot read nowhere.json"]);
 }

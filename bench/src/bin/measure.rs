@@ -1,7 +1,7 @@
 //! Measures workloads on the first GPU:
 //! `measure [--impl NAME] [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
 use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Knob, Runtime, TopK};
-use topk_bench::{Measurement, Pool, Workload, measure, with_type};
+use topk_bench::{Measurement, Method, Pool, Workload, measure, with_type};
 
 fn main() {
     if let Err(error) = run() {
@@ -40,7 +40,7 @@ fn run_type<T: aikf_topk::Element>(
     backends: &[Backend],
     knobs: &[String],
 ) -> Result<(), topk_bench::Error> {
-    let pool = Pool::<T>::new(runtime, workloads, true, 0)?;
+    let pool = Pool::<T>::new(runtime, workloads, Method::RECORD.pool_bytes(), 0)?;
     for workload in workloads {
         for &backend in backends {
             let topk = with_knobs(TopK::new(workload.k).backend(backend), knobs)?;

@@ -1,7 +1,7 @@
 //! Measures draws on the first GPU, `K` being the rows' `top_k`, 0 for none:
 //! `measure_sampling [--temperature T] [--top-p P] [--min-p P] ROWSxN:K:DTYPE...`
 use aikf_topk::{DeviceChoice, Dtype, Element, Runtime, SamplingParams};
-use topk_bench::{Error, Measurement, Pool, Workload, measure_sampling, with_type};
+use topk_bench::{Error, Measurement, Method, Pool, Workload, measure_sampling, with_type};
 
 fn main() {
     if let Err(error) = run() {
@@ -38,7 +38,7 @@ fn run_type<T: Element>(
     params: SamplingParams,
     workloads: &[Workload],
 ) -> Result<(), Error> {
-    let pool = Pool::<T>::new(runtime, workloads, true, 0)?;
+    let pool = Pool::<T>::new(runtime, workloads, Method::RECORD.pool_bytes(), 0)?;
     let SamplingParams { temperature, top_p, min_p, .. } = params;
     for workload in workloads {
         let floor_us = workload.bytes() as f64 / 4.5e6;

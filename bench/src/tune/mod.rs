@@ -34,6 +34,10 @@ use crate::{date, with_type};
 use progress::Progress;
 use search::Search;
 
+/// Bytes that inputs rotate through: more than twice what the caches of current GPUs hold, and half
+/// of what records take, for half of the time.
+const POOL_BYTES: usize = 128_000_000;
+
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
@@ -123,7 +127,8 @@ pub fn run(
             continue;
         }
         with_type!(dtype, T => {
-            let pool = Pool::<T>::new(runtime, &these, true, 0)?;
+            search::load_kernels::<T>(runtime, options, &these)?;
+            let pool = Pool::<T>::new(runtime, &these, POOL_BYTES, 0)?;
             for workload in &these {
                 let Some(end) = clock.share(all.len() - done) else {
                     let partial = progress.partial();
@@ -133,7 +138,8 @@ pub fn run(
                     Search::new(runtime, options, workload, &pool, end)?.run()?;
                 progress.add(entry.clone())?;
                 done += 1;
-                tell(Event::Found(Found { workload: *workload, entry, tried, done, all: all.len() }));
+                let (workload, all) = (*workload, all.len());
+                tell(Event::Found(Found { workload, entry, tried, done, all }));
             }
         });
     }

@@ -1,5 +1,5 @@
-//! What a tune knows so far: a table beside the one that it makes, `OUT.partial`, written anew after
-//! every bucket, and renamed when all is done. A file appears whole or not at all.
+//! What a tune knows so far: a table beside the one that it makes, `OUT.partial`, written anew
+//! after every bucket. A file appears whole or not at all.
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -85,11 +85,7 @@ impl Progress {
     }
 
     fn write(&self, path: &Path) -> Result<(), Error> {
-        let text = self
-            .table
-            .to_toml()
-            .map_err(|reason| Error::Malformed { name: path.display().to_string(), reason })?;
-        write_whole(path, text.as_bytes())
+        write_whole(path, self.table.to_toml().as_bytes())
     }
 }
 

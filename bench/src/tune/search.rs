@@ -1,7 +1,8 @@
 //! The search in one bucket: successive halving among candidates, then a decision beyond the noise.
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use aikf_topk::{Backend, Element, Plan, Runtime, Settings, TunedEntry};
+use aikf_topk::{Backend, Element, Plan, Runtime, Settings, TunedEntry, Work};
 
 use super::space::{Candidate, Seen};
 use super::{Grid, Options, bucket};
@@ -17,11 +18,11 @@ const FIRST_SAMPLES: usize = 2;
 /// A candidate that takes so many times the best is dropped at once.
 const HOPELESS: f64 = 2.0;
 /// Samples of each at every halving.
-const ROUND_SAMPLES: usize = 3;
+const ROUND_SAMPLES: usize = 2;
 /// How many come to the last comparison, beside the planner's choice.
 const FINALISTS: usize = 3;
 /// The last comparison.
-const LAST: Effort = Effort { warm_up: 2, samples: 21, limit: Duration::from_secs(3) };
+const LAST: Effort = Effort { warm_up: 1, samples: 15, limit: Duration::from_secs(3) };
 /// How often `full` changes the candidates that are left.
 const GENERATIONS: usize = 3;
 /// What a candidate must win against the planner's choice to replace it.
@@ -186,6 +187,34 @@ impl<'a, T: Element> Search<'a, T> {
             },
         })
     }
+}
+
+/// Prepares one candidate for every kernel that any of them has, so that no bucket's share of the
+/// time is spent on loading what others use too.
+pub fn load_kernels<T: Element>(
+    runtime: &Runtime,
+    options: &Options,
+    workloads: &[Workload],
+) -> Result<(), Error> {
+    let mut loaded = HashSet::new();
+    let plain: Vec<Candidate> = options.backends.iter().map(|&b| Candidate::plain(b)).collect();
+    let candidates: Vec<Candidate> =
+        plain.iter().cloned().chain(plain.iter().flat_map(Candidate::changes)).collect();
+    for workload in workloads {
+        let problem = workload.problem();
+        for candidate in &candidates {
+            let topk = candidate.topk(problem.k)?;
+            let Ok(Work::Gpu(plan)) = topk.plan(runtime, &problem).map(|plan| plan.work) else {
+                continue;
+            };
+            let before = loaded.len();
+            loaded.extend(plan.steps.into_iter().map(|step| step.launch.symbol));
+            if loaded.len() > before {
+                topk.prepare::<T>(runtime, problem.rows, problem.n)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether one is faster than the planner's choice by more than chance: by [`GAIN`] in the median,

@@ -58,6 +58,14 @@ pub struct CompareArgs {
         conflicts_with_all = ["batch", "vocab", "top_k", "dtype"]
     )]
     workloads: Option<PathBuf>,
+    /// That many random shapes instead, of the types of --dtype; they follow --seed
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_parser = args::positive,
+        conflicts_with_all = ["batch", "vocab", "top_k", "workloads"]
+    )]
+    random: Option<usize>,
     /// The backends [default: all of ours]
     #[arg(
         long,
@@ -87,6 +95,9 @@ Examples:
   Against an earlier run; exit code 1 where a time is more than 5 % longer:
     topk compare --format json --output before.json
     topk compare --baseline before.json --fail-above 5%
+  Whether auto is near the best of the others on 30 random shapes:
+    topk compare --random 30 --impls auto,stream,singlepass,streaming --graph --cold-l2 \
+        --auto-within 5%
 
 A GPU's time is the device's own, with rows and answer in its memory; the CPU's is wall time.
 Samples of all backends are taken in turns. GB/s counts the bytes of rows and answer; `of copy` is
@@ -95,9 +106,10 @@ only with --device emulator. `auto` may be named too; the notes say which backen
 
 /// Measures, prints, and says whether every answer was right.
 pub fn run(args: &CompareArgs) -> Result<Outcome, Error> {
-    let workloads = match &args.workloads {
-        Some(path) => Workloads::read(Some(path), &[])?.list,
-        None => combinations(args),
+    let workloads = match (&args.workloads, args.random) {
+        (Some(path), _) => Workloads::read(Some(path), &[])?.list,
+        (None, Some(count)) => Workloads::random(count, &args.dtype, args.measuring.seed).list,
+        (None, None) => combinations(args),
     };
     let runtime = args.measuring.device.open()?;
     let method = Method { graph: args.graph, cold: args.cold_l2 };

@@ -1,4 +1,4 @@
-//! What `topk compare` and `topk bench` share: flags, measuring a list of workloads, and the verdict.
+//! What `topk compare` and `topk bench` share: flags, measuring a list of workloads, the verdict.
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct MeasuringArgs {
     pub device: DeviceArg,
     /// Where the made-up rows start from
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub seed: u64,
     /// Samples that are thrown away first
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = args::count)]
     warmup: usize,
@@ -41,7 +41,7 @@ pub struct MeasuringArgs {
         value_parser = args::positive
     )]
     iters: usize,
-    /// An earlier report in JSON; times that are longer now are named, and exit code 1 tells of them
+    /// An earlier report in JSON; times that are longer now are named, and the exit code is 1
     #[arg(long, value_name = "FILE.json")]
     baseline: Option<PathBuf>,
     /// How much longer than the baseline a time may be
@@ -53,6 +53,10 @@ pub struct MeasuringArgs {
         requires = "baseline"
     )]
     fail_above: f64,
+    /// Where `auto` is named beside others: exit code 1 where it takes more than this longer than
+    /// the best of them
+    #[arg(long, value_name = "PERCENT", value_parser = args::percent)]
+    auto_within: Option<f64>,
     /// How the measurements are written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -120,7 +124,8 @@ impl Job<'_> {
         workloads: &[Workload],
         report: &mut Report,
     ) -> Result<(), Error> {
-        let pool = Pool::<T>::new(self.runtime, workloads, self.method.cold, self.args.seed)?;
+        let pool =
+            Pool::<T>::new(self.runtime, workloads, self.method.pool_bytes(), self.args.seed)?;
         for workload in workloads {
             let auto = self.auto(workload)?;
             let problem = output::problem(&workload.problem());
@@ -247,13 +252,26 @@ impl Job<'_> {
             slower.iter().for_each(|line| terminal::note(&format!("baseline: {line}")));
             let (count, percent) = (slower.len(), self.args.fail_above);
             terminal::note(&format!(
-                "baseline: {compared} of {} times compared, {count} longer by more than {percent} %",
+                "baseline: {compared} of {} times compared, {count} longer by more than \
+                 {percent} %",
                 report.rows.len()
             ));
             if compared == 0 {
                 terminal::warning("the baseline has none of these workloads, backends and modes");
             }
             is_slower = count > 0;
+        }
+        if let Some(percent) = self.args.auto_within {
+            let (slower, compared) = report.auto_slower_than(percent);
+            slower.iter().for_each(|line| terminal::note(&format!("auto: {line}")));
+            terminal::note(&format!(
+                "auto: {compared} workloads compared, {} longer by more than {percent} %",
+                slower.len()
+            ));
+            if compared == 0 {
+                terminal::warning("auto was not measured beside others: name it in --impls");
+            }
+            is_slower |= !slower.is_empty();
         }
         match report.is_verified() {
             false => Outcome::Differs,

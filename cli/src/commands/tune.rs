@@ -81,8 +81,8 @@ Examples:
 
 Every answer is checked before it is timed. Times are of calls in a replayed CUDA graph, with inputs
 from memory. A candidate replaces the planner's choice only where it is at least 3 % faster, and
-faster in nine of ten samples than nine of ten of the other's. AIKF_TUNED=FILE makes auto read a table
-elsewhere, AIKF_TUNED=off none; docs/tuning.md has the rest.";
+faster in nine of ten samples than nine of ten of the other's. AIKF_TUNED=FILE makes auto read a
+table elsewhere, AIKF_TUNED=off none; docs/tuning.md has the rest.";
 
 /// Tunes, and says what came of it.
 pub fn run(args: &TuneArgs) -> Result<Outcome, Error> {

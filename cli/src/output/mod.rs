@@ -1,5 +1,5 @@
-//! How answers and measurements are printed: tables for people, JSON and CSV for programs. All of it goes
-//! through one buffer, because a line a system call is slow for a million lines.
+//! How answers and measurements are printed: tables for people, JSON and CSV for programs. All of
+//! it goes through one buffer, because a line a system call is slow for a million lines.
 pub mod draws;
 pub mod report;
 pub mod selection;

@@ -3,9 +3,10 @@
 //! Reading forgives: an entry that is not right is left out with a warning, and a file that is not
 //! right, or is of another schema or another GPU, as a whole.
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use kernels_gpu::params::Dtype;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Bucket, Provenance, TunedEntry, TunedTable};
 use crate::knobs::{Knob, Knobs, Origin};
@@ -20,15 +21,14 @@ const PREFACE: &str = "\
 ";
 
 /// What is outside the entries.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Head {
-    schema: u32,
     architecture: String,
     multiprocessors: u32,
     provenance: Provenance,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     dtype: String,
@@ -36,25 +36,17 @@ struct Entry {
     n: usize,
     k: usize,
     backend: String,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     knobs: BTreeMap<String, KnobValue>,
     median_us: f64,
     planner_us: f64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum KnobValue {
     Number(u32),
     Word(String),
-}
-
-/// As it is written. The head comes first, so that a reader sees whose table it is.
-#[derive(Serialize)]
-struct Whole<'a> {
-    #[serde(flatten)]
-    head: Head,
-    entry: &'a [Entry],
 }
 
 impl TunedTable {
@@ -74,7 +66,7 @@ impl TunedTable {
             Some(other) => return Err(format!("it has schema {other}, and {SCHEMA} is read")),
             None => return Err("it has no `schema`".to_string()),
         }
-        let Head { architecture, multiprocessors, provenance, .. } =
+        let Head { architecture, multiprocessors, provenance } =
             file.try_into().map_err(one_line)?;
         let mut table =
             TunedTable { architecture, multiprocessors, provenance, entries: Vec::new() };
@@ -88,20 +80,36 @@ impl TunedTable {
         Ok((table, warnings))
     }
 
-    /// The table as [`TunedTable::parse`] reads it.
-    ///
-    /// # Errors
-    /// The writer's, in words.
-    pub fn to_toml(&self) -> Result<String, String> {
-        let head = Head {
-            schema: SCHEMA,
-            architecture: self.architecture.clone(),
-            multiprocessors: self.multiprocessors,
-            provenance: self.provenance.clone(),
-        };
-        let entry: Vec<Entry> = self.entries.iter().map(write).collect();
-        let text = toml::to_string(&Whole { head, entry: &entry }).map_err(one_line)?;
-        Ok(format!("{PREFACE}{text}"))
+    /// The table as [`TunedTable::parse`] reads it: the head first, so that one sees whose table it
+    /// is, and a line an entry.
+    pub fn to_toml(&self) -> String {
+        let TunedTable { architecture, multiprocessors, provenance, entries } = self;
+        let Provenance { gpu, driver, compiler, version, commit, date, workloads, score } =
+            provenance;
+        let architecture = quoted(architecture);
+        let mut text = format!(
+            "{PREFACE}schema = {SCHEMA}\narchitecture = {architecture}\n\
+             multiprocessors = {multiprocessors}\n"
+        );
+        let told = [
+            ("gpu", gpu),
+            ("driver", driver),
+            ("compiler", compiler),
+            ("version", version),
+            ("commit", commit),
+            ("date", date),
+            ("workloads", workloads),
+            ("score", score),
+        ];
+        for (name, value) in told {
+            let _ = writeln!(text, "provenance.{name} = {}", quoted(value));
+        }
+        text.push_str("entry = [\n");
+        for entry in entries {
+            let _ = writeln!(text, "    {},", line(entry));
+        }
+        text.push_str("]\n");
+        text
     }
 
     fn add(&mut self, entry: Entry) -> Result<(), String> {
@@ -146,26 +154,31 @@ fn read_knobs(pairs: BTreeMap<String, KnobValue>) -> Result<Knobs, String> {
     Ok(knobs)
 }
 
-fn write(entry: &TunedEntry) -> Entry {
+/// An entry as a line of TOML. Names and knobs' words need no quoting.
+fn line(entry: &TunedEntry) -> String {
     let TunedEntry { bucket, backend, knobs, median_us, planner_us } = entry;
+    let Bucket { dtype, rows, n, k } = bucket;
     let knobs = knobs.iter().map(|(knob, value)| {
-        let shown = knob.spec().legal.show(value);
-        let value = shown.parse().map_or(KnobValue::Word(shown), KnobValue::Number);
-        (knob.spec().key.to_string(), value)
+        let spec = knob.spec();
+        let shown = spec.legal.show(value);
+        let value = if shown.parse::<u32>().is_ok() { shown } else { quoted(&shown) };
+        format!("{} = {value}", spec.key)
     });
-    Entry {
-        dtype: bucket.dtype.name().to_string(),
-        rows: bucket.rows,
-        n: bucket.n,
-        k: bucket.k,
-        backend: backend.name().to_string(),
-        knobs: knobs.collect(),
-        median_us: *median_us,
-        planner_us: *planner_us,
-    }
+    let knobs = knobs.collect::<Vec<_>>().join(", ");
+    let knobs = if knobs.is_empty() { knobs } else { format!("knobs = {{ {knobs} }}, ") };
+    format!(
+        "{{ dtype = \"{}\", rows = {rows}, n = {n}, k = {k}, backend = \"{backend}\", \
+         {knobs}median_us = {median_us:?}, planner_us = {planner_us:?} }}",
+        dtype.name()
+    )
 }
 
-/// An error of the parser or the writer, without its picture of the line.
+/// A string of TOML.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// An error of the parser, without its picture of the line.
 fn one_line(error: impl std::fmt::Display) -> String {
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().filter(|line| !line.contains('|')).collect();

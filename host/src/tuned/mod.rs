@@ -3,14 +3,14 @@
 //! # Look-up
 //!
 //! A table is of one kind of GPU: an architecture and a number of multiprocessors. Its entries are
-//! keyed by [`Bucket`]: the type, and rows, n and k each rounded to the nearest power of two. Looking
-//! up is a pure function:
+//! keyed by [`Bucket`]: the type, and rows, n and k each rounded to the nearest power of two.
+//! Looking up is a pure function:
 //!
 //! ```text
 //! an entry of the problem's own bucket; else the nearest of its neighbours:
 //!   the same type, or the other one of 16 bits;
 //!   n and k at most one power of two away each;
-//!   the same rows, or, where there are more rows than multiprocessors on both sides, one power away
+//!   the same rows, or, where both have more rows than multiprocessors, one power away
 //! else nothing: the planner has heuristics
 //! ```
 //!
@@ -23,7 +23,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kernels_gpu::params::Dtype;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::knobs::Knobs;
 use crate::plan::DeviceLimits;
@@ -101,7 +101,7 @@ pub struct TunedEntry {
 }
 
 /// Where a table comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// The GPU's name.
