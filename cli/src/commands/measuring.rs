@@ -90,7 +90,8 @@ impl Job<'_> {
         // First of all what may be wrong with the command line, so that it costs nothing.
         let baseline = self.args.baseline.as_deref().map(Report::read).transpose()?;
         for workload in &self.workloads {
-            self.auto(workload)?;
+            self.plan(workload, Backend::Auto)?;
+            self.impls.iter().try_for_each(|&backend| self.plan(workload, backend).map(drop))?;
         }
         if self.runtime.gpu().is_none() && self.impls.is_empty() {
             terminal::note(&format!(
@@ -127,7 +128,7 @@ impl Job<'_> {
         let pool =
             Pool::<T>::new(self.runtime, workloads, self.method.pool_bytes(), self.args.seed)?;
         for workload in workloads {
-            let auto = self.auto(workload)?;
+            let (_, auto) = self.plan(workload, Backend::Auto)?;
             let problem = output::problem(&workload.problem());
             terminal::note(&format!("{problem}; auto takes backend {auto}"));
             let wanted = self.wanted(workload)?;
@@ -202,10 +203,11 @@ impl Job<'_> {
         }
     }
 
-    /// The backend that `auto` takes. It says what is wrong with a problem.
-    fn auto(&self, workload: &Workload) -> Result<Backend, Error> {
-        let topk = self.args.knobs.apply(TopK::new(workload.k).backend(Backend::Auto))?;
-        Ok(topk.plan(self.runtime, &workload.problem())?.backend)
+    /// A selection by a backend, and the backend that does it. Says what is wrong with a problem.
+    fn plan(&self, workload: &Workload, backend: Backend) -> Result<(TopK, Backend), Error> {
+        let topk = self.args.knobs.apply(TopK::new(workload.k).backend(backend))?;
+        let ran = topk.plan(self.runtime, &workload.problem())?.backend;
+        Ok((topk, ran))
     }
 
     /// The backends that can do it here, in order. One that was not named and cannot do it is left
@@ -213,14 +215,12 @@ impl Job<'_> {
     fn wanted(&self, workload: &Workload) -> Result<Vec<Wanted>, Error> {
         let mut wanted: Vec<Wanted> = vec![];
         for backend in self.named() {
-            let topk = self.args.knobs.apply(TopK::new(workload.k).backend(backend))?;
-            let ran = match topk.plan(self.runtime, &workload.problem()) {
-                Ok(plan) => plan.backend,
-                Err(reason @ Unsupported { .. }) if self.impls.is_empty() => {
+            let (topk, ran) = match self.plan(workload, backend) {
+                Err(Error::Library(reason @ Unsupported { .. })) if self.impls.is_empty() => {
                     terminal::note(&format!("backend {backend} is left out: {reason}"));
                     continue;
                 }
-                Err(reason) => return Err(reason.into()),
+                planned => planned?,
             };
             let is_auto = backend == Backend::Auto;
             if ran != backend && !is_auto {

@@ -102,8 +102,7 @@ pub fn write(format: Format, path: Option<&Path>, report: &Report) -> Result<(),
 
 fn as_text(out: &mut impl Write, format: Format, report: &Report) -> Result<(), Error> {
     if format == Format::Json {
-        serde_json::to_writer_pretty(&mut *out, report)?;
-        return Ok(out.write_all(b"\n")?);
+        return Ok(out.write_all(report.to_json().as_bytes())?);
     }
     if format == Format::Csv {
         return columns(out, format, &FIELDS.iter().collect::<Vec<_>>(), &report.rows);
