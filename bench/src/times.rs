@@ -39,6 +39,11 @@ impl Times {
     }
 }
 
+/// Microseconds with three places, as many as a clock is good for; above 0.
+pub fn rounded_us(us: f64) -> f64 {
+    (us * 1e3).round().max(1.0) / 1e3
+}
+
 /// How long one measures.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {

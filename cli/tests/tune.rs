@@ -6,7 +6,7 @@ use std::fs;
 
 use common::{Folder, Run, command, run, topk};
 
-const WORKLOADS: &[u8] = b"[[group]]\nname = \"a\"\nrows = [2]\nn = [600]\nk = [5]\n\
+const WORKLOADS: &[u8] = b"[[group]]\nname = \"a\"\nrows = [2]\nn = [600, 500]\nk = [5]\n\
     dtype = [\"f32\", \"bf16\"]\n[[group]]\nname = \"b\"\nrows = [1]\nn = [600]\nk = [5]\n\
     dtype = [\"f32\"]\n";
 
@@ -27,13 +27,13 @@ fn a_table_is_made_and_followed() {
     );
     let first = topk(&format!("{tune} --dtype f32 --backend singlepass,streaming"));
     assert_eq!(first.code, 0, "{}", first.stderr);
-    assert!(first.stderr.contains("1/2 2x600:5:f32: "), "{}", first.stderr);
+    assert!(first.stderr.contains("1/2 2x600:5:f32, 2x500:5:f32: "), "{}", first.stderr);
     assert!(first.stderr.contains(&format!("2 entries; AIKF_TUNED={out}")), "{}", first.stderr);
 
     // The rest, in another sitting.
     let second = topk(&format!("{tune} --resume"));
     assert!(second.stderr.contains("2 buckets were done before"), "{}", second.stderr);
-    assert!(second.stderr.contains("3/3 2x600:5:bf16: "), "{}", second.stderr);
+    assert!(second.stderr.contains("3/3 2x600:5:bf16, 2x500:5:bf16: "), "{}", second.stderr);
     assert_eq!(second.code, 0);
     let text = fs::read_to_string(&out).expect("the table");
     assert_eq!(text.matches("planner_us = ").count(), 3, "{text}");
@@ -108,7 +108,7 @@ fn a_list_is_measured_as_auto_does_it() {
     let args = format!("bench --device emulator --workloads {list} --iters 2 --format json");
     let report: serde_json::Value = serde_json::from_str(&topk(&args).ok()).expect("JSON");
     let rows = report["rows"].as_array().expect("rows");
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 5);
     for row in rows {
         assert_eq!((&row["backend"], &row["mode"]), (&"auto".into(), &"graph-cold".into()));
         assert_eq!((&row["ran"], &row["verified"]), (&"singlepass".into(), &true.into()));

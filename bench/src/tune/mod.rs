@@ -13,8 +13,9 @@
 //!     the best replaces the planner's choice only if it is better beyond the noise
 //! ```
 //!
-//! Of the list, the first workload of a bucket stands for it. What is known so far is in a file
-//! beside the table (see [`progress`]), so that a tune can go on where it stopped.
+//! Where several workloads are in a bucket, a time is the geometric mean of theirs, and none of
+//! them may become slower. What is known so far is in a file beside the table (see [`progress`]),
+//! so that a tune can go on where it stopped.
 pub mod progress;
 mod search;
 mod space;
@@ -71,8 +72,8 @@ pub struct Options {
 /// What was found in one bucket.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The workload that stood for the bucket.
-    pub workload: Workload,
+    /// The workloads of the bucket.
+    pub workloads: Vec<Workload>,
     /// What the table says of it.
     pub entry: TunedEntry,
     /// Plans that were tried.
@@ -115,31 +116,32 @@ pub fn run(
     let limits = check(runtime)?;
     let head = head(limits, options);
     let mut progress = Progress::open(options, head, tell)?;
-    let all = first_of_buckets(&options.workloads.list);
-    let mut left: Vec<Workload> = all.clone();
-    left.retain(|workload| !progress.has(&bucket(workload)));
+    let all = by_buckets(&options.workloads.list);
+    let mut left = all.clone();
+    left.retain(|workloads| !progress.has(&bucket(&workloads[0])));
     let clock = Clock { end: options.time.map(|time| Instant::now() + time) };
     let mut done = all.len() - left.len();
     for dtype in aikf_topk::Dtype::ALL {
-        let of_type = |workload: &&Workload| workload.dtype == dtype;
-        let these: Vec<Workload> = left.iter().filter(of_type).copied().collect();
+        let of_type = |workloads: &&Vec<Workload>| workloads[0].dtype == dtype;
+        let buckets: Vec<&Vec<Workload>> = left.iter().filter(of_type).collect();
+        let these: Vec<Workload> = buckets.iter().copied().flatten().copied().collect();
         if these.is_empty() {
             continue;
         }
         with_type!(dtype, T => {
             search::load_kernels::<T>(runtime, options, &these)?;
             let pool = Pool::<T>::new(runtime, &these, POOL_BYTES, 0)?;
-            for workload in &these {
+            for workloads in buckets {
                 let Some(end) = clock.share(all.len() - done) else {
                     let partial = progress.partial();
                     return Ok(End::OutOfTime { done, all: all.len(), partial });
                 };
                 let (entry, tried) =
-                    Search::new(runtime, options, workload, &pool, end)?.run()?;
+                    Search::new(runtime, options, workloads, &pool, end)?.run()?;
                 progress.add(entry.clone())?;
                 done += 1;
-                let (workload, all) = (*workload, all.len());
-                tell(Event::Found(Found { workload, entry, tried, done, all }));
+                let (workloads, all) = (workloads.clone(), all.len());
+                tell(Event::Found(Found { workloads, entry, tried, done, all }));
             }
         });
     }
@@ -194,15 +196,16 @@ fn head(limits: &DeviceLimits, options: &Options) -> TunedTable {
     }
 }
 
-/// The first workload of every bucket.
-fn first_of_buckets(list: &[Workload]) -> Vec<Workload> {
-    let mut firsts: Vec<Workload> = vec![];
+/// The workloads of every bucket, in the order in which buckets first come.
+fn by_buckets(list: &[Workload]) -> Vec<Vec<Workload>> {
+    let mut buckets: Vec<Vec<Workload>> = vec![];
     for workload in list {
-        if firsts.iter().all(|first| bucket(first) != bucket(workload)) {
-            firsts.push(*workload);
+        match buckets.iter_mut().find(|known| bucket(&known[0]) == bucket(workload)) {
+            Some(known) => known.push(*workload),
+            None => buckets.push(vec![*workload]),
         }
     }
-    firsts
+    buckets
 }
 
 fn bucket(workload: &Workload) -> Bucket {

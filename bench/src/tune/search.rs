@@ -2,7 +2,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use aikf_topk::{Backend, Element, Plan, Runtime, Settings, TunedEntry, Work};
+use aikf_topk::{Backend, Element, Problem, Runtime, TunedEntry, Work};
 
 use super::space::{Candidate, Seen};
 use super::{Grid, Options, bucket};
@@ -10,7 +10,7 @@ use crate::call::{Call, Method};
 use crate::error::Error;
 use crate::pool::Pool;
 use crate::reference::Reference;
-use crate::times::{Effort, Times};
+use crate::times::{Effort, Times, rounded_us};
 use crate::workload::Workload;
 
 /// Samples of a candidate when it is first tried.
@@ -25,19 +25,39 @@ const FINALISTS: usize = 3;
 const LAST: Effort = Effort { warm_up: 1, samples: 15, limit: Duration::from_secs(3) };
 /// How often `full` changes the candidates that are left.
 const GENERATIONS: usize = 3;
-/// What a candidate must win against the planner's choice to replace it.
+/// What a candidate must win against the planner's choice to replace it, and may lose for one of
+/// several workloads.
 const GAIN: f64 = 0.03;
 
-/// A candidate that is being measured.
+/// A candidate that is being measured, with a call for each workload of the bucket.
 struct Arm<'a, T> {
     candidate: Candidate,
-    call: Call<'a, T>,
+    calls: Vec<Call<'a, T>>,
+    /// The times of each call.
+    each: Vec<Vec<f64>>,
+    /// The geometric means of times that were taken together.
     times: Vec<f64>,
 }
 
-impl<T> Arm<'_, T> {
+impl<T: Element> Arm<'_, T> {
+    /// The geometric mean of a sample of each call.
+    fn sample_us(&mut self) -> Result<f64, Error> {
+        let mut product = 1.0;
+        for (call, times) in self.calls.iter_mut().zip(&mut self.each) {
+            let us = call.sample_us()?;
+            times.push(us);
+            product *= us.max(1e-3);
+        }
+        Ok(f64::powf(product, 1.0 / self.calls.len() as f64))
+    }
+
     fn median_us(&self) -> f64 {
         Times::new(self.times.clone()).median_us()
+    }
+
+    /// The median of one call.
+    fn median_of_us(&self, call: usize) -> f64 {
+        Times::new(self.each[call].clone()).median_us()
     }
 }
 
@@ -45,28 +65,31 @@ impl<T> Arm<'_, T> {
 pub struct Search<'a, T> {
     runtime: &'a Runtime,
     options: &'a Options,
-    workload: &'a Workload,
+    workloads: &'a [Workload],
     pool: &'a Pool<T>,
     end: Option<Instant>,
-    reference: Option<Reference>,
+    references: Vec<Reference>,
     seen: Seen,
     arms: Vec<Arm<'a, T>>,
 }
 
 impl<'a, T: Element> Search<'a, T> {
-    /// A search that measures nothing new behind `end`.
+    /// A search for workloads of one bucket, that measures nothing new behind `end`.
     pub fn new(
         runtime: &'a Runtime,
         options: &'a Options,
-        workload: &'a Workload,
+        workloads: &'a [Workload],
         pool: &'a Pool<T>,
         end: Option<Instant>,
     ) -> Result<Search<'a, T>, Error> {
-        let (reference, seen, arms) = (None, Seen::default(), vec![]);
-        let mut search = Search { runtime, options, workload, pool, end, reference, seen, arms };
-        let limits = runtime.gpu().map(|gpu| gpu.limits());
-        let plan = Plan::new(&workload.problem(), limits, &Settings::default())?;
-        search.try_one(Candidate::plain(plan.backend))?;
+        let (references, seen, arms) = (vec![], Seen::default(), vec![]);
+        let mut search = Search { runtime, options, workloads, pool, end, references, seen, arms };
+        let planner = Candidate::plain(Backend::Auto);
+        for problem in workloads.iter().map(Workload::problem) {
+            // What no backend can do is an error; what one of them cannot do is left out below.
+            planner.topk(runtime, &problem)?.plan(runtime, &problem)?;
+        }
+        search.try_one(planner)?;
         Ok(search)
     }
 
@@ -80,10 +103,8 @@ impl<'a, T: Element> Search<'a, T> {
         self.try_all(plain.iter().flat_map(Candidate::changes).collect())?;
         self.halve()?;
         for _ in 0..self.generations() {
-            let changes = self.arms.iter().flat_map(|arm| arm.candidate.changes());
-            let wanted = |candidate: &Candidate| self.options.backends.contains(&candidate.backend);
-            let changes: Vec<Candidate> = changes.filter(wanted).collect();
-            if self.is_over() || !self.try_all(changes)? {
+            let changes = self.arms.iter().flat_map(|arm| arm.candidate.changes()).collect();
+            if !self.try_all(changes)? {
                 break;
             }
             self.halve()?;
@@ -111,26 +132,36 @@ impl<'a, T: Element> Search<'a, T> {
         Ok(any)
     }
 
-    /// Prepares a candidate, checks its answer, and takes first samples. Whether it stays.
+    /// Adds a candidate that comes to something new and is not hopeless. Whether it stays.
     fn try_one(&mut self, candidate: Candidate) -> Result<bool, Error> {
-        let problem = self.workload.problem();
-        if !self.seen.is_new(self.runtime, &problem, &candidate)? {
+        let problems: Vec<Problem> = self.workloads.iter().map(Workload::problem).collect();
+        if !self.seen.is_new(self.runtime, &problems, &candidate)? {
             return Ok(false);
         }
-        let topk = candidate.topk(problem.k)?;
-        let mut call = Call::new(self.runtime, &topk, self.workload, self.pool, Method::RECORD)?;
-        call.sample_us()?;
-        let input = call.input();
-        let reference = self.reference.get_or_insert_with(|| Reference::new(input, self.workload));
-        if let Some(difference) = reference.difference(&call.answer()?, candidate.backend) {
-            let Candidate { backend, knobs } = candidate;
-            let call = format!("{}, backend {backend} {knobs}", self.workload);
-            return Err(Error::Wrong { call, difference });
+        self.add(candidate)
+    }
+
+    /// Prepares a candidate, checks its answers, and takes first samples. Whether it stays.
+    fn add(&mut self, candidate: Candidate) -> Result<bool, Error> {
+        let mut arm = Arm { candidate, calls: vec![], each: vec![], times: vec![] };
+        for (at, workload) in self.workloads.iter().enumerate() {
+            let topk = arm.candidate.topk(self.runtime, &workload.problem())?;
+            let mut call = Call::new(self.runtime, &topk, workload, self.pool, Method::RECORD)?;
+            call.sample_us()?;
+            if self.references.len() == at {
+                self.references.push(Reference::new(call.input(), workload));
+            }
+            let backend = arm.candidate.backend;
+            if let Some(difference) = self.references[at].difference(&call.answer()?, backend) {
+                let call = format!("{workload}, backend {backend} {}", arm.candidate.knobs);
+                return Err(Error::Wrong { call, difference });
+            }
+            arm.calls.push(call);
+            arm.each.push(vec![]);
         }
-        let mut arm = Arm { candidate, call, times: vec![] };
         let best_us = self.arms.iter().map(Arm::median_us).reduce(f64::min);
         for _ in 0..FIRST_SAMPLES {
-            let us = arm.call.sample_us()?;
+            let us = arm.sample_us()?;
             arm.times.push(us);
             if best_us.is_some_and(|best_us| us > HOPELESS * best_us) {
                 return Ok(false);
@@ -148,7 +179,8 @@ impl<'a, T: Element> Search<'a, T> {
                     break;
                 }
                 for arm in &mut self.arms {
-                    arm.times.push(arm.call.sample_us()?);
+                    let us = arm.sample_us()?;
+                    arm.times.push(us);
                 }
             }
             // The planner's choice stays in its place.
@@ -160,33 +192,37 @@ impl<'a, T: Element> Search<'a, T> {
     }
 
     /// Compares what is left in turns, and takes the planner's choice unless another is better
-    /// beyond the noise.
+    /// beyond the noise, and for no workload worse.
     fn decide(&mut self) -> Result<TunedEntry, Error> {
-        let mut samplers: Vec<_> =
-            self.arms.iter_mut().map(|arm| || arm.call.sample_us()).collect();
+        for arm in &mut self.arms {
+            arm.each.iter_mut().for_each(Vec::clear);
+        }
+        let mut samplers: Vec<_> = self.arms.iter_mut().map(|arm| || arm.sample_us()).collect();
         let mut samplers: Vec<&mut dyn FnMut() -> Result<f64, Error>> =
             samplers.iter_mut().map(|sampler| sampler as _).collect();
         let times = LAST.take(&mut samplers)?;
+        let planner = &self.arms[0];
+        let is_never_worse = |arm: &Arm<'_, T>| {
+            (0..arm.calls.len())
+                .all(|call| arm.median_of_us(call) <= (1.0 + GAIN) * planner.median_of_us(call))
+        };
         let best = (1..times.len())
-            .filter(|&other| is_better(&times[other], &times[0]))
+            .filter(|&at| is_better(&times[at], &times[0]) && is_never_worse(&self.arms[at]))
             .min_by(|&a, &b| times[a].median_us().total_cmp(&times[b].median_us()));
-        let planner_us = rounded(times[0].median_us());
-        let bucket = bucket(self.workload);
-        Ok(match best {
-            Some(at) => {
-                let Candidate { backend, knobs } = self.arms[at].candidate.clone();
-                let median_us = rounded(times[at].median_us());
-                TunedEntry { bucket, backend, knobs, median_us, planner_us }
-            }
-            None => TunedEntry {
-                bucket,
-                backend: Backend::Auto,
-                knobs: Default::default(),
-                median_us: planner_us,
-                planner_us,
-            },
-        })
+        let best = best.map_or(planner, |at| &self.arms[at]);
+        let Candidate { backend, knobs } = best.candidate.clone();
+        let bucket = bucket(&self.workloads[0]);
+        let median_us = rounded_us(best.median_of_us(0));
+        let planner_us = rounded_us(planner.median_of_us(0));
+        Ok(TunedEntry { bucket, backend, knobs, median_us, planner_us })
     }
+}
+
+/// Whether one is faster than the planner's choice by more than chance: by [`GAIN`] in the median,
+/// and in nine of ten samples than in nine of ten of the other's.
+fn is_better(times: &Times, planner: &Times) -> bool {
+    times.median_us() < (1.0 - GAIN) * planner.median_us()
+        && times.percentile_us(90) < planner.percentile_us(10)
 }
 
 /// Prepares one candidate for every kernel that any of them has, so that no bucket's share of the
@@ -203,7 +239,7 @@ pub fn load_kernels<T: Element>(
     for workload in workloads {
         let problem = workload.problem();
         for candidate in &candidates {
-            let topk = candidate.topk(problem.k)?;
+            let topk = candidate.topk(runtime, &problem)?;
             let Ok(Work::Gpu(plan)) = topk.plan(runtime, &problem).map(|plan| plan.work) else {
                 continue;
             };
@@ -215,18 +251,6 @@ pub fn load_kernels<T: Element>(
         }
     }
     Ok(())
-}
-
-/// Whether one is faster than the planner's choice by more than chance: by [`GAIN`] in the median,
-/// and in nine of ten samples than in nine of ten of the other's.
-fn is_better(times: &Times, planner: &Times) -> bool {
-    times.median_us() < (1.0 - GAIN) * planner.median_us()
-        && times.percentile_us(90) < planner.percentile_us(10)
-}
-
-/// Microseconds with three places, as many as a clock is good for.
-fn rounded(us: f64) -> f64 {
-    (us * 1e3).round().max(1.0) / 1e3
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What can be tried for a problem.
-use aikf_topk::{Backend, KNOBS, Knob, Knobs, Origin, Problem, Runtime, TopK};
+use aikf_topk::{Backend, Gpu, KNOBS, Knob, Knobs, Origin, Plan, Problem, Runtime, Settings, TopK};
 
 use crate::error::Error;
 
-/// A backend, and the knobs that are set.
+/// A backend, and the knobs that are set. [`Backend::Auto`] is the planner's own choice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     pub backend: Backend,
@@ -17,8 +17,16 @@ impl Candidate {
     }
 
     /// A selection that is done so, whatever the environment and the tables say.
-    pub fn topk(&self, k: usize) -> Result<TopK, Error> {
-        let mut topk = TopK::new(k).backend(self.backend);
+    pub fn topk(&self, runtime: &Runtime, problem: &Problem) -> Result<TopK, Error> {
+        let backend = match self.backend {
+            // By its name, so that no table is asked.
+            Backend::Auto => {
+                let limits = runtime.gpu().map(Gpu::limits);
+                Plan::new(problem, limits, &Settings::default())?.backend
+            }
+            named => named,
+        };
+        let mut topk = TopK::new(problem.k).backend(backend);
         for (knob, value) in self.knobs.iter() {
             topk = topk.knob(knob, &knob.spec().legal.show(value))?;
         }
@@ -49,19 +57,23 @@ impl Candidate {
 pub struct Seen(std::collections::HashSet<String>);
 
 impl Seen {
-    /// Whether the candidate can be planned, and comes to something new.
+    /// Whether the candidate can be planned for all of these, and comes to something new.
     pub fn is_new(
         &mut self,
         runtime: &Runtime,
-        problem: &Problem,
+        problems: &[Problem],
         candidate: &Candidate,
     ) -> Result<bool, Error> {
-        match candidate.topk(problem.k)?.plan(runtime, problem) {
-            Ok(plan) => Ok(self.0.insert(format!("{:?}", plan.work))),
-            // Of such a shape this backend has too many blocks.
-            Err(aikf_topk::Error::Unsupported { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+        let mut plans = String::new();
+        for problem in problems {
+            match candidate.topk(runtime, problem)?.plan(runtime, problem) {
+                Ok(plan) => plans += &format!("{:?}\n", plan.work),
+                // Of such a shape this backend has too many blocks.
+                Err(aikf_topk::Error::Unsupported { .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(self.0.insert(plans))
     }
 
     /// How many plans there were.
@@ -90,12 +102,12 @@ mod tests {
     #[test]
     fn plans_are_told_from_names() {
         let runtime = Runtime::open(DeviceChoice::Emulator).unwrap();
-        let problem = Problem::new(Dtype::F32, 2, 600, 5);
+        let problems = [Problem::new(Dtype::F32, 2, 600, 5)];
         let mut seen = Seen::default();
         let plain = Candidate::plain(Backend::Singlepass);
-        assert!(seen.is_new(&runtime, &problem, &plain).unwrap());
-        assert!(!seen.is_new(&runtime, &problem, &plain).unwrap());
-        let news = plain.changes().filter(|c| seen.is_new(&runtime, &problem, c).unwrap()).count();
+        assert!(seen.is_new(&runtime, &problems, &Candidate::plain(Backend::Auto)).unwrap());
+        assert!(!seen.is_new(&runtime, &problems, &plain).unwrap());
+        let news = plain.changes().filter(|c| seen.is_new(&runtime, &problems, c).unwrap()).count();
         assert!((1..plain.changes().count()).contains(&news), "{news}");
     }
 }

@@ -6,6 +6,7 @@ use aikf_topk::Error::Unsupported;
 use aikf_topk::{Backend, Dtype, Element, Runtime, TopK};
 use clap::Args;
 use topk_bench::report::{Row, SCHEMA};
+use topk_bench::times::rounded_us;
 use topk_bench::{
     Call, Effort, Error as BenchError, Method, Pool, Reference, Report, Times, Workload,
     copy_gb_per_s, date, with_type,
@@ -191,9 +192,9 @@ impl Job<'_> {
             ran: wanted.ran.name().to_string(),
             mode: self.method.name(wanted.ran).to_string(),
             cold: self.method.cold,
-            median_us: times.median_us(),
-            p10_us: times.percentile_us(10),
-            p90_us: times.percentile_us(90),
+            median_us: rounded_us(times.median_us()),
+            p10_us: rounded_us(times.percentile_us(10)),
+            p90_us: rounded_us(times.percentile_us(90)),
             gbs,
             of_copy: copy_gbs.filter(|_| wanted.ran != Backend::Cpu).map(|copy| gbs / copy),
             vs_torch: None,

@@ -179,11 +179,12 @@ impl Teller {
 }
 
 fn line(found: &Found) -> String {
-    let Found { workload, entry, tried, done, all } = found;
+    let Found { workloads, entry, tried, done, all } = found;
+    let names = workloads.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let what = match entry.backend {
         Backend::Auto => "the planner's choice".to_string(),
         backend => format!("{backend} {}", entry.knobs),
     };
     let (us, planner_us) = (entry.median_us, entry.planner_us);
-    format!("{done}/{all} {workload}: {} {us:.2} us of {planner_us:.2}, {tried} plans", what.trim())
+    format!("{done}/{all} {names}: {} {us:.2} us of {planner_us:.2}, {tried} plans", what.trim())
 }

@@ -94,7 +94,7 @@ pub struct TunedEntry {
     pub backend: Backend,
     /// The knobs, where others than the planner's own were faster.
     pub knobs: Knobs,
-    /// The time of a call, in microseconds, for the shape that was measured.
+    /// The time of a call, in microseconds, for the first shape of the bucket that was measured.
     pub median_us: f64,
     /// The time of the planner's own choice for it.
     pub planner_us: f64,
