@@ -32,7 +32,7 @@ fn a_table_is_made_and_followed() {
 
     // The rest, in another sitting.
     let second = topk(&format!("{tune} --resume"));
-    assert!(second.stderr.contains("2 buckets were done before"), "{}", second.stderr);
+    assert!(second.stderr.contains("buckets that were done before: 2\n"), "{}", second.stderr);
     assert!(second.stderr.contains("3/3 2x600:5:bf16, 2x500:5:bf16: "), "{}", second.stderr);
     assert_eq!(second.code, 0);
     let text = fs::read_to_string(&out).expect("the table");
@@ -63,18 +63,32 @@ fn a_table_is_made_and_followed() {
 }
 
 #[test]
-fn a_tune_that_cannot_be_resumed_says_so_and_starts_anew() {
+fn a_tune_goes_on_where_it_stopped() {
     let folder = Folder::new();
     let list = folder.write("list.toml", WORKLOADS);
-    let out = folder.write("table.toml", b"schema = 7");
-    let args = format!(
-        "tune --device emulator --workloads {list} --group b --backend streaming --out {out} \
-         --time-budget 1s --resume"
+    let out = folder.path().join("table.toml").display().to_string();
+    let tune = format!(
+        "tune --device emulator --workloads {list} --backend streaming --out {out} --resume"
     );
-    let run = topk(&args);
-    assert!(run.stderr.contains("nothing to resume"), "{}", run.stderr);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(fs::read_to_string(out).expect("the table").contains("rows = 1"));
+    let stopped = topk(&format!("{tune} --time-budget 0s"));
+    assert_eq!(stopped.code, 0, "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("0 of 3 buckets are done"), "{}", stopped.stderr);
+    topk(&format!("{tune} --group b")).ok();
+    let all = topk(&tune);
+    assert!(all.stderr.contains("buckets that were done before: 1\n"), "{}", all.stderr);
+    assert!(all.stderr.contains("3 entries"), "{}", all.stderr);
+
+    let table = fs::read_to_string(&out).expect("the table");
+    let changes = [
+        ("schema = 1", "schema = 7", "schema 7"),
+        ("provenance.commit = \"", "provenance.commit = \"not ", "another GPU"),
+    ];
+    for (line, wrong, reason) in changes {
+        folder.write("table.toml.partial", table.replace(line, wrong).as_bytes());
+        topk(&tune).fails(2, &["table.toml.partial", reason, "without --resume"]);
+    }
+    let kept = fs::read_to_string(&out).expect("the table");
+    assert_eq!(kept, table, "nothing was overwritten");
 }
 
 #[test]

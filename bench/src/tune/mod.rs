@@ -103,11 +103,12 @@ pub enum End {
     },
 }
 
-/// Tunes, and writes the table. `tell` hears of every bucket, and of what was not resumed.
+/// Tunes, and writes the table. `tell` hears of every bucket.
 ///
 /// # Errors
 /// [`Error::Refused`] without a GPU or the emulator, or where the environment sets knobs;
-/// [`Error::Wrong`] for a wrong answer; [`Error::File`]; the library's and the driver's.
+/// [`Error::Wrong`] for a wrong answer; [`Error::File`]; [`Error::Malformed`] for what cannot be
+/// resumed; the library's and the driver's.
 pub fn run(
     runtime: &Runtime,
     options: &Options,
@@ -155,8 +156,6 @@ pub enum Event {
     Found(Found),
     /// So many buckets were done before.
     Resumed(usize),
-    /// Something that may be a mistake.
-    Warning(String),
 }
 
 fn check(runtime: &Runtime) -> Result<&DeviceLimits, Error> {

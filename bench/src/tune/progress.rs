@@ -33,21 +33,28 @@ impl Progress {
         }
         let (partial, out) = (progress.partial(), progress.out.clone());
         let earlier = if partial.exists() { partial } else { out };
-        match read(&earlier) {
-            Ok(table) if is_same_kind(&table, &progress.table) => {
-                tell(Event::Resumed(table.entries.len()));
-                progress.table.entries = table.entries;
-            }
-            Ok(_) => tell(Event::Warning(format!(
-                "{} is of another GPU, driver, build or list of workloads: the tune starts anew",
-                earlier.display()
-            ))),
-            Err(reason) => tell(Event::Warning(format!(
-                "nothing to resume in {} ({reason}): the tune starts anew",
-                earlier.display()
-            ))),
+        if earlier.exists() {
+            progress.table.entries = progress.entries_of(&earlier)?;
         }
+        tell(Event::Resumed(progress.table.entries.len()));
         Ok(progress)
+    }
+
+    /// What a table has, if it can stand in this one. What cannot is somebody's work, and is not to
+    /// be overwritten.
+    fn entries_of(&self, path: &Path) -> Result<Vec<TunedEntry>, Error> {
+        let refused = |reason: String| Error::Malformed {
+            name: path.display().to_string(),
+            reason: format!("{reason}; without --resume the tune starts anew"),
+        };
+        let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+        let (table, _) = TunedTable::parse(&text).map_err(refused)?;
+        match is_same_kind(&table, &self.table) {
+            true => Ok(table.entries),
+            false => Err(refused(
+                "it is of another GPU, driver, build, commit or list of workloads".to_string(),
+            )),
+        }
     }
 
     /// Whether a bucket is done.
@@ -110,11 +117,6 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 fn written(path: &Path, reason: io::Error) -> Error {
     Error::File { verb: "write", path: path.to_path_buf(), reason }
-}
-
-fn read(path: &Path) -> Result<TunedTable, String> {
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    TunedTable::parse(&text).map(|(table, _)| table)
 }
 
 /// Whether times of two tables can stand in one.

@@ -86,8 +86,9 @@ table elsewhere, AIKF_TUNED=off none; docs/tuning.md has the rest.";
 
 /// Tunes, and says what came of it.
 pub fn run(args: &TuneArgs) -> Result<Outcome, Error> {
+    // Of the whole list: parts of it may be tuned one behind the other.
+    let list_hash = Workloads::read(args.workloads.as_deref(), &[])?.hash();
     let list = Workloads::read(args.workloads.as_deref(), &args.group)?;
-    let list_hash = list.hash();
     let workloads = args::of_types(list, &args.dtype)?;
     let runtime = args.device.open()?;
     let out = match &args.out {
@@ -171,9 +172,8 @@ impl Teller {
                 self.bar.set_message(line(found));
             }
             Event::Resumed(entries) => {
-                terminal::note(&format!("{entries} buckets were done before"));
+                terminal::note(&format!("buckets that were done before: {entries}"));
             }
-            Event::Warning(text) => terminal::warning(text),
         }
     }
 }
