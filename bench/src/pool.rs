@@ -16,12 +16,14 @@ const SETS_MAX: usize = 1024;
 pub struct Pool<T> {
     host: Vec<T>,
     device: Option<Memory>,
+    /// How many elements inputs rotate through, where one input is no more than that.
+    rotated: usize,
     sets_max: usize,
 }
 
 impl<T: Element> Pool<T> {
     /// A pool for these workloads, whatever their type: room for each of them, and on a GPU for
-    /// `bytes` at least.
+    /// `bytes` at least, through which inputs rotate.
     ///
     /// # Errors
     /// The driver's.
@@ -33,7 +35,8 @@ impl<T: Element> Pool<T> {
     ) -> Result<Pool<T>, Error> {
         // The emulator has no cache to be colder than, and no time to lose.
         let is_gpu = matches!(runtime.device(), DeviceChoice::Cuda(_));
-        let least = if is_gpu { bytes / size_of::<T>() } else { 0 };
+        let rotated = bytes / size_of::<T>();
+        let least = if is_gpu { rotated } else { 0 };
         let largest = workloads.iter().map(Workload::elements).max().unwrap_or(0);
         let start = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
         let host: Vec<T> = (0..largest.max(least) as u64)
@@ -48,12 +51,13 @@ impl<T: Element> Pool<T> {
             None => None,
         };
         let sets_max = if is_gpu { SETS_MAX } else { 2 };
-        Ok(Pool { host, device, sets_max })
+        Ok(Pool { host, device, rotated, sets_max })
     }
 
     /// How many inputs can be cut from it.
     pub(crate) fn sets(&self, workload: &Workload) -> usize {
-        (self.host.len() / workload.elements().max(1)).clamp(1, self.sets_max)
+        let rotated = self.host.len().min(self.rotated);
+        (rotated / workload.elements().max(1)).clamp(1, self.sets_max)
     }
 
     /// One of the inputs.

@@ -39,6 +39,9 @@ use search::Search;
 /// of what records take, for half of the time.
 const POOL_BYTES: usize = 128_000_000;
 
+/// How much of a bucket's time goes into trying, before the last comparison.
+const TRYING: f64 = 0.7;
+
 /// How much is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grid {
@@ -218,14 +221,15 @@ struct Clock {
 }
 
 impl Clock {
-    /// When the next of so many buckets must be done: each has its share of what is left. Nothing
-    /// where no time is left.
+    /// Until when the next of so many buckets may try: each has its share of what is left, and a
+    /// part of it is for the last comparison. Nothing where no time is left.
     fn share(&self, buckets_left: usize) -> Option<Option<Instant>> {
         let Some(end) = self.end else {
             return Some(None);
         };
         let now = Instant::now();
         let left = end.checked_duration_since(now)?;
-        Some(Some(now + left / buckets_left.max(1) as u32))
+        let share = left / buckets_left.max(1) as u32;
+        Some(Some(now + share.mul_f64(TRYING)))
     }
 }
