@@ -4,13 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use aikf_topk::{Dtype, Knob, Origin};
-use cust::error::CudaError;
 
 use crate::args::flag;
 
 /// The exit codes, as the help lists them.
 pub mod exit {
-    /// An answer differs from the reference.
+    /// An answer differs from the reference, or a time from its baseline.
     pub const MISMATCH: u8 = 1;
     /// Wrong usage or wrong input.
     pub const USAGE: u8 = 2;
@@ -172,10 +171,12 @@ pub enum Error {
     /// The answer could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
-    /// The driver failed while a backend was measured.
-    // The error's own text may be missing and then panics, so that its name has to do.
-    #[error("the CUDA driver failed while measuring: {0:?}")]
-    Cuda(CudaError),
+    /// Measuring or tuning could not be done.
+    #[error(transparent)]
+    Bench(topk_bench::Error),
+    /// There is no place for a table that has no name.
+    #[error("the system names no cache folder for the table: add --out FILE")]
+    NoTableFile,
 }
 
 impl From<aikf_topk::Error> for Error {
@@ -194,9 +195,12 @@ impl From<aikf_topk::Error> for Error {
     }
 }
 
-impl From<CudaError> for Error {
-    fn from(error: CudaError) -> Error {
-        Error::Cuda(error)
+impl From<topk_bench::Error> for Error {
+    fn from(error: topk_bench::Error) -> Error {
+        match error {
+            topk_bench::Error::Library(error) => error.into(),
+            other => Error::Bench(other),
+        }
     }
 }
 
@@ -217,8 +221,9 @@ impl Error {
         match self {
             Error::Library(error) if error.is_missing_device() => exit::NO_DEVICE,
             Error::Library(aikf_topk::Error::Driver(_) | aikf_topk::Error::Torch(_))
-            | Error::Cuda(_)
+            | Error::Bench(topk_bench::Error::File { verb: "write", .. })
             | Error::Output(_) => exit::FAILED,
+            Error::Bench(topk_bench::Error::Wrong { .. }) => exit::MISMATCH,
             _ => exit::USAGE,
         }
     }

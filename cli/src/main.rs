@@ -5,14 +5,14 @@
 //! 1. [`commands`]: one file a command; each reads as a summary of what the command does.
 //! 2. [`input`]: where rows come from: `.npy`, `.safetensors`, or a seed.
 //! 3. [`check`]: answers against the sorted reference.
-//! 4. [`timing`]: how a backend is measured.
-//! 5. [`output`]: tables, JSON lines and CSV, behind one buffer.
-//! 6. [`error`]: everything that can go wrong, in one sentence each, with the exit code.
+//! 4. [`output`]: tables, JSON and CSV, behind one buffer. What is measured, and how, is in the
+//!    library `topk_bench`.
+//! 5. [`error`]: everything that can go wrong, in one sentence each, with the exit code.
 //!
 //! # A new command
 //!
 //! Write `commands/<name>.rs` with its arguments and `run`, and add a line to `Command`.
-#![deny(unsafe_code)] // allowed by name in the two files that map files and drive a GPU
+#![deny(unsafe_code)] // allowed by name in the file that maps files
 
 mod args;
 mod check;
@@ -21,7 +21,6 @@ mod error;
 mod input;
 mod output;
 mod terminal;
-mod timing;
 
 use std::process::ExitCode;
 
@@ -39,8 +38,9 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done; 1 an answer differs from the reference; 2 wrong usage or input;
-3 a demanded device or driver is missing; 4 the driver, or writing the output, failed.
+Exit codes: 0 done; 1 an answer differs from the reference, or a time is above its baseline; 2 wrong
+usage or input; 3 a demanded device or driver is missing; 4 the driver, or writing the output,
+failed.
 
 A flag comes before its environment variable (AIKF_...), and that before the planner's choice.
 `topk <command> --help` has examples.";
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     warn_of_unknown_variables();
     match cli.command.run() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Differs) => ExitCode::from(exit::MISMATCH),
+        Ok(Outcome::Differs | Outcome::Slower) => ExitCode::from(exit::MISMATCH),
         // Whoever reads has enough, as with `| head`.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {

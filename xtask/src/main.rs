@@ -4,8 +4,10 @@
 //! `main`.
 
 mod ptx;
+mod record;
 mod repository;
 mod tidy;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -24,12 +26,18 @@ enum Command {
     Ptx(ptx::Args),
     /// Check what compilers do not: layers, sizes, headings, links
     Tidy(tidy::Args),
+    /// Build `topk` and search for the fastest backend and knobs on this machine's GPU
+    Tune(tune::Args),
+    /// Write a report of `topk bench` into the README's table of times
+    Record(record::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Ptx(args) => ptx::run(&args),
         Command::Tidy(args) => tidy::run(&args),
+        Command::Tune(args) => tune::run(&args),
+        Command::Record(args) => record::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,11 @@
 //! The commands, one file each.
+mod bench;
 mod compare;
+mod measuring;
+mod recommend;
 mod sample;
 mod select;
+mod tune;
 
 use clap::Subcommand;
 
@@ -14,6 +18,8 @@ pub enum Outcome {
     Done,
     /// An answer differs from the reference.
     Differs,
+    /// A time is longer than its baseline.
+    Slower,
 }
 
 /// What `topk` can do.
@@ -25,6 +31,12 @@ pub enum Command {
     Sample(sample::SampleArgs),
     /// Time every backend that can run here, and check its answers
     Compare(compare::CompareArgs),
+    /// Time the list of workloads as `auto` does them, and check the answers
+    Bench(bench::BenchArgs),
+    /// Search for the fastest backend and knobs, and write the table that `auto` reads
+    Tune(tune::TuneArgs),
+    /// Say which backend and knobs `auto` takes for a batch, and why
+    Recommend(recommend::RecommendArgs),
 }
 
 impl Command {
@@ -34,6 +46,9 @@ impl Command {
             Command::Select(args) => select::run(args),
             Command::Sample(args) => sample::run(args),
             Command::Compare(args) => compare::run(args),
+            Command::Bench(args) => bench::run(args),
+            Command::Tune(args) => tune::run(args),
+            Command::Recommend(args) => recommend::run(args),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! How answers are printed: tables for people, JSON lines and CSV for programs. All of it goes
-//! through one buffer, because a line a system call is slow for a million lines.
+//! How answers and measurements are printed: tables for people, JSON and CSV for programs. All of
+//! it goes through one buffer, because a line a system call is slow for a million lines.
 pub mod draws;
-pub mod measurements;
+pub mod report;
 pub mod selection;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use aikf_topk::Problem;
+use aikf_topk::{Backend, Problem, Runtime};
 use comfy_table::{Attribute, Cell, CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
@@ -39,6 +39,16 @@ pub fn problem(problem: &Problem) -> String {
     };
     let s = if *rows == 1 { "" } else { "s" };
     format!("{rows} row{s} of {n} {}, {best} {k}", dtype.name())
+}
+
+/// What a backend runs on, for people.
+pub fn device_name(backend: Backend, runtime: &Runtime) -> String {
+    match runtime.gpu() {
+        Some(gpu) if backend != Backend::Cpu => {
+            format!("{} ({})", runtime.device(), gpu.limits().name)
+        }
+        _ => format!("cpu ({} threads)", rayon::current_num_threads()),
+    }
 }
 
 /// Opens standard output, writes, and sees to it that all has arrived.
