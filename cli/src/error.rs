@@ -8,8 +8,10 @@ use cust::error::CudaError;
 
 use crate::args::flag;
 
-/// The exit codes, as the help lists them.
+/// The exit codes.
 pub mod exit {
+    /// Done, and nothing is wrong.
+    pub const OK: u8 = 0;
     /// An answer differs from the reference.
     pub const MISMATCH: u8 = 1;
     /// Wrong usage or wrong input.
@@ -18,6 +20,15 @@ pub mod exit {
     pub const NO_DEVICE: u8 = 3;
     /// The driver, or writing the output, failed.
     pub const FAILED: u8 = 4;
+
+    /// What each means, as the help and docs/cli.md list them.
+    pub const MEANINGS: [(u8, &str); 5] = [
+        (OK, "done, and nothing is wrong"),
+        (MISMATCH, "an answer differs from the reference, or a time has grown too much"),
+        (USAGE, "wrong usage, input or setting"),
+        (NO_DEVICE, "a demanded device or driver is missing"),
+        (FAILED, "the driver, or writing the output, failed"),
+    ];
 }
 
 /// Why a command could not be done.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 mod compare;
+mod doctor;
 mod sample;
 mod select;
 
@@ -14,6 +15,8 @@ pub enum Outcome {
     Done,
     /// An answer differs from the reference.
     Differs,
+    /// Something does not work, and this exit code says what.
+    Unwell(u8),
 }
 
 /// What `topk` can do.
@@ -25,15 +28,23 @@ pub enum Command {
     Sample(sample::SampleArgs),
     /// Time every backend that can run here, and check its answers
     Compare(compare::CompareArgs),
+    /// Say what is here, what is set, and whether it works
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Command {
+    /// Whether it says itself what the environment's variables mean.
+    pub fn speaks_of_variables(&self) -> bool {
+        matches!(self, Command::Doctor(_))
+    }
+
     /// Does it.
     pub fn run(&self) -> Result<Outcome, Error> {
         match self {
             Command::Select(args) => select::run(args),
             Command::Sample(args) => sample::run(args),
             Command::Compare(args) => compare::run(args),
+            Command::Doctor(args) => doctor::run(args),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How answers are printed: tables for people, JSON lines and CSV for programs. All of it goes
 //! through one buffer, because a line a system call is slow for a million lines.
 pub mod draws;
+pub mod findings;
 pub mod measurements;
 pub mod selection;
 
@@ -61,6 +62,9 @@ fn table(header: &[&str], words: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     let bold = terminal::takes_colours(&io::stdout());
+    if bold {
+        table.enforce_styling(); // `--color always` holds for pipes too
+    }
     table.set_header(header.iter().map(|name| match bold {
         true => Cell::new(name).add_attribute(Attribute::Bold),
         false => Cell::new(name),
