@@ -180,6 +180,14 @@ pub enum Error {
         /// The tensors that are there.
         names: Vec<String>,
     },
+    /// There is no such command.
+    #[error("there is no command {name:?}; there are {}", names.join(", "))]
+    Command {
+        /// What was asked for.
+        name: String,
+        /// The commands that are there.
+        names: Vec<String>,
+    },
     /// The answer could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 mod compare;
+mod completions;
 mod doctor;
+mod man;
 mod sample;
 mod select;
 
@@ -30,6 +32,10 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// Say what is here, what is set, and whether it works
     Doctor(doctor::DoctorArgs),
+    /// Print a script that lets a shell complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print a page of the manual
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -45,6 +51,8 @@ impl Command {
             Command::Sample(args) => sample::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
         }
     }
 }

@@ -51,6 +51,11 @@ fn buffered(
     Ok(out.flush()?)
 }
 
+/// Text that was made elsewhere.
+pub fn bytes(text: &[u8]) -> Result<(), Error> {
+    buffered(|out| Ok(out.write_all(text)?))
+}
+
 /// A record as a line of JSON.
 fn json_line(out: &mut impl Write, record: &impl Serialize) -> Result<(), Error> {
     serde_json::to_writer(&mut *out, record)?;
