@@ -188,6 +188,26 @@ pub enum Error {
         /// The commands that are there.
         names: Vec<String>,
     },
+    /// Measurements that differ in more than a picture shows, or none that are wanted.
+    #[error("{} {}: {}", path.display(), of_choice(flag, given), there.join(", "))]
+    Choice {
+        /// The file.
+        path: PathBuf,
+        /// The flag that chooses.
+        flag: &'static str,
+        /// What it says, where it says something.
+        given: Option<String>,
+        /// What the file has.
+        there: Vec<String>,
+    },
+    /// A picture could not be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The answer could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -237,9 +257,17 @@ impl Error {
             Error::Library(error) if error.is_missing_device() => exit::NO_DEVICE,
             Error::Library(aikf_topk::Error::Driver(_) | aikf_topk::Error::Torch(_))
             | Error::Cuda(_)
+            | Error::Picture { .. }
             | Error::Output(_) => exit::FAILED,
             _ => exit::USAGE,
         }
+    }
+}
+
+fn of_choice(flag: &str, given: &Option<String>) -> String {
+    match given {
+        Some(given) => format!("has nothing with {flag} {given}; it has"),
+        None => format!("has several; choose one with {flag}"),
     }
 }
 

@@ -3,6 +3,7 @@ mod compare;
 mod completions;
 mod doctor;
 mod man;
+mod plot;
 mod sample;
 mod select;
 
@@ -32,6 +33,8 @@ pub enum Command {
     Compare(compare::CompareArgs),
     /// Say what is here, what is set, and whether it works
     Doctor(doctor::DoctorArgs),
+    /// Draw measurements as SVG
+    Plot(plot::PlotArgs),
     /// Print a script that lets a shell complete commands and flags
     Completions(completions::CompletionsArgs),
     /// Print a page of the manual
@@ -51,6 +54,7 @@ impl Command {
             Command::Sample(args) => sample::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Doctor(args) => doctor::run(args),
+            Command::Plot(args) => plot::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
         }
