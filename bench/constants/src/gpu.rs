@@ -1,4 +1,5 @@
 //! A GPU with the kernels that measure: launches in a graph, and their time.
+use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::ptr;
 
@@ -18,7 +19,7 @@ const ARGUMENTS_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Gpu {
     device: Device,
-    module: Module,
+    kernels: HashMap<&'static str, Function>,
     stream: Stream,
     start: Event,
     end: Event,
@@ -72,7 +73,7 @@ impl Gpu {
         })?;
         Ok(Gpu {
             device,
-            module: api::module_load(ptx.1)?,
+            kernels: functions(api::module_load(ptx.1)?)?,
             stream: api::stream_create()?,
             start: api::event_create()?,
             end: api::event_create()?,
@@ -205,7 +206,7 @@ impl Gpu {
         const { assert!(cfg!(target_endian = "little")) };
         let pointers: Vec<*const c_void> =
             launch.arguments.iter().map(|argument| ptr::from_ref(argument).cast()).collect();
-        let function = self.function(launch.kernel)?;
+        let function = self.kernels[launch.kernel];
         let launched = if launch.extras == LaunchExtras::default() {
             // SAFETY: the caller vouches for the arguments; kernel and stream are live.
             unsafe { api::launch_kernel(function, &config, &pointers) }
@@ -216,16 +217,21 @@ impl Gpu {
         launched.with_context(|| format!("{launch:?}"))
     }
 
-    fn function(&self, kernel: &'static str) -> Result<Function> {
-        let name = CString::new(kernel)?;
-        // SAFETY: the module is live.
-        Ok(unsafe { api::module_get_function(self.module, &name) }?)
-    }
-
     fn wait(&self) -> Result<()> {
         // SAFETY: the stream is live.
         Ok(unsafe { api::stream_synchronize(self.stream) }?)
     }
+}
+
+/// Every kernel, loaded before a graph is captured: loading may be what a capture forbids.
+fn functions(module: Module) -> Result<HashMap<&'static str, Function>> {
+    let names = constants_kernels::KERNELS.iter().map(|kernel| kernel.name);
+    let function = |kernel| {
+        let name = CString::new(kernel)?;
+        // SAFETY: the module is live; it is never unloaded.
+        Ok((kernel, unsafe { api::module_get_function(module, &name) }?))
+    };
+    names.map(function).collect()
 }
 
 /// Where the kernels come from: compiler, or prebuilt.

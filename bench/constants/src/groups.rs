@@ -138,12 +138,14 @@ fn shared_atomics(bench: &Bench) -> Result<Vec<Constant>> {
     Ok(constants)
 }
 
-/// The lanes of a warp, and what each has next.
+/// What the lanes of a warp have.
 type Lanes = [u32; 32];
+/// A kernel, what it does in words, and what the lanes have after it was done once.
+type WarpKernel = (&'static str, &'static str, fn(Lanes) -> Lanes);
 
 /// Operations of a warp, each waiting for the one before; the block's other warps do the same.
 fn warp_operations(bench: &Bench) -> Result<Vec<Constant>> {
-    let kernels: [(&'static str, &str, fn(Lanes) -> Lanes); 4] = [
+    let kernels: [WarpKernel; 4] = [
         ("shuffle", "a shuffle", |lanes| std::array::from_fn(|lane| lanes[lane ^ 1])),
         ("reduce_max", "a maximum, and 1 more", |lanes| {
             [lanes.into_iter().max().unwrap_or(0) + 1; 32]
@@ -171,24 +173,27 @@ fn warp_operations(bench: &Bench) -> Result<Vec<Constant>> {
     Ok(constants)
 }
 
+/// Who reads in words, blocks and their threads, the kernel, and how many bytes are read.
+type Reader = (&'static str, (u32, u32), &'static str, &'static [u64]);
+
 /// Reads by one block and by all multiprocessors, from the cache and from memory; a launch is in
 /// their times.
 fn reads(bench: &Bench) -> Result<Vec<Constant>> {
     const KIB: u64 = 1 << 10;
     const MIB: u64 = 1 << 20;
-    let by_one = [4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB];
-    let by_all = [MIB, 4 * MIB, 16 * MIB, 32 * MIB, 64 * MIB, 256 * MIB];
+    const BY_ONE: &[u64] = &[4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB];
+    const BY_ALL: &[u64] = &[MIB, 4 * MIB, 16 * MIB, 32 * MIB, 64 * MIB, 256 * MIB];
     let all = 2 * bench.multiprocessors;
-    let shapes: [(&str, (u32, u32), &'static str, &[u64]); 4] = [
-        ("one block, 4 loads a thread", (1, 1024), "read_u4", &by_one),
-        ("one block, 8 loads a thread", (1, 512), "read_u8", &by_one),
-        ("all, 4 loads a thread", (all, 512), "read_u4", &by_all),
-        ("all, 8 loads a thread", (all, 512), "read_u8", &by_all),
+    let readers: [Reader; 4] = [
+        ("one block, 4 loads a thread", (1, 1024), "read_u4", BY_ONE),
+        ("one block, 8 loads a thread", (1, 512), "read_u8", BY_ONE),
+        ("all, 4 loads a thread", (all, 512), "read_u4", BY_ALL),
+        ("all, 8 loads a thread", (all, 512), "read_u8", BY_ALL),
     ];
     let cache = u64::from(bench.gpu.attribute(DeviceAttribute::L2_CACHE_SIZE)?);
     let mut constants = vec![];
     for (from_memory, name) in [(false, "from L2"), (true, "from memory")] {
-        for (what, shape, kernel, sizes) in shapes {
+        for (what, shape, kernel, sizes) in readers {
             for &bytes in sizes.iter().filter(|bytes| **bytes <= bench.effort.window_bytes_max) {
                 if !from_memory && bytes > cache * 2 / 3 {
                     continue;
