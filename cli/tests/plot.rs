@@ -64,7 +64,9 @@ fn latency_has_lines_axes_legend_and_floor() {
     assert!(run.stderr.contains("6 measurements drawn"), "{}", run.stderr);
     run.ok();
     let texts = texts(&svg);
-    for text in ["1", "8", "64", "stream", "streaming", "rows (batch)", "time of a copy"] {
+    for text in
+        ["1", "8", "64", "stream", "streaming", "rows (batch)", "at copy speed", "4200 GB/s"]
+    {
         assert!(texts.contains(&text), "{text}: {texts:?}");
     }
     let subtitle = "GPU &lt;&amp;&gt; Co, n = 128256, k = 50, f32, graph-cold, 2026-01-02";
@@ -77,7 +79,7 @@ fn bandwidth_against_vocab() {
     let (run, svg) = plot(&measurements(), "--kind bandwidth --x vocab --dtype bf16 --batch 8");
     run.ok();
     let texts = texts(&svg);
-    for text in ["1000", "128256", "elements in a row (vocab)", "speed of a copy", "at 4200 GB/s"] {
+    for text in ["1000", "128256", "elements in a row (vocab)", "copy speed", "4200 GB/s"] {
         assert!(texts.contains(&text), "{text}: {texts:?}");
     }
 }
@@ -93,12 +95,27 @@ fn the_heat_map_names_the_winner_of_each_field() {
     }
 }
 
+/// `auto` is no backend of its own: what it took wins.
+#[test]
+fn auto_counts_for_what_it_took() {
+    let mut one = measurements();
+    let mut auto = row(1, 1000, "f32", "auto", "graph-cold", 3.0, true);
+    auto["ran"] = json!("radix");
+    one["rows"] = json!([auto, row(1, 1000, "f32", "stream", "graph-cold", 6.0, true)]);
+    let (run, svg) = plot(&one, "--kind heatmap");
+    run.ok();
+    let texts = texts(&svg);
+    for text in ["radix: 1", "stream: 0", "by 2.00x"] {
+        assert!(texts.contains(&text), "{text}: {texts:?}");
+    }
+}
+
 #[test]
 fn the_cpu_has_no_gpus_floor() {
     let (run, svg) = plot(&measurements(), "--mode cpu --dtype f32 --vocab 1000");
     run.ok();
     let texts = texts(&svg);
-    assert!(texts.contains(&"cpu") && !texts.contains(&"time of a copy"), "{texts:?}");
+    assert!(texts.contains(&"cpu") && !texts.contains(&"at copy speed"), "{texts:?}");
 }
 
 #[test]

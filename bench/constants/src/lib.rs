@@ -11,7 +11,7 @@
 //!
 //! 1. `constants_kernels`: what is done.
 //! 2. [`gpu`]: launches in a graph, and their time.
-//! 3. [`bench`]: the memory they work on, and what a kernel must have written.
+//! 3. [`mod@bench`]: the memory they work on, and what a kernel must have written.
 //! 4. [`groups`]: what is measured, a function a group.
 //! 5. [`report`]: the table, and JSON.
 //!

@@ -13,7 +13,7 @@ const HEIGHT: u32 = 600;
 /// Width of the numbers left of the vertical axis, its title included.
 const LEFT: u32 = 84;
 const BOTTOM: u32 = 58;
-/// How far below the fastest call the line of a copy begins.
+/// How far below the fastest call the line of copy speed begins.
 const COPY_BELOW: f64 = 4.0;
 
 /// What is drawn upwards.
@@ -45,7 +45,7 @@ impl Quantity {
         }
     }
 
-    /// What a copy of the same bytes would have.
+    /// What the same bytes would have at the speed of a copy.
     fn of_copy(self, row: &Measured, copy_gbs: f64) -> f64 {
         match self {
             Quantity::Latency => row.bytes() / (copy_gbs * 1e3),
@@ -62,8 +62,8 @@ impl Quantity {
 
     fn copy_name(self) -> &'static str {
         match self {
-            Quantity::Latency => "time of a copy",
-            Quantity::Bandwidth => "speed of a copy",
+            Quantity::Latency => "at copy speed",
+            Quantity::Bandwidth => "copy speed",
         }
     }
 }
@@ -137,14 +137,14 @@ impl Lines<'_> {
         self.places().into_iter().map(point).collect()
     }
 
-    /// Draws axes and lines; says whether that of a copy is among them.
+    /// Draws axes and lines; says whether that of copy speed is among them.
     fn draw(&self, area: &Area<'_>, series: &[Series]) -> Result<bool, DrawError> {
         let xs: Vec<f64> = self.places().iter().map(|row| self.x.of(row) as f64).collect();
         let spreads = self.chosen.rows.iter().map(|row| self.quantity.spread(row));
         let medians = self.chosen.rows.iter().map(|row| self.quantity.of(row));
         let mut ys: Vec<f64> = spreads.flat_map(|(p10, p90)| [p10, p90]).chain(medians).collect();
         let ((left, right), (low, _)) = (padded(&xs, 1.15), padded(&ys, COPY_BELOW));
-        // A copy of few bytes is far below all calls; of that its end is enough.
+        // Few bytes at copy speed are far below all calls; of that line its end is enough.
         let copy = above(&self.copy(), low);
         ys.extend(copy.iter().map(|point| point.1));
         let (low, high) = padded(&ys, 1.3);
@@ -206,7 +206,7 @@ impl Lines<'_> {
             area.draw(&DashedPathElement::new(dashes, 7, 5, PALE_INK.stroke_width(2)))?;
             area.draw(&Text::new(self.quantity.copy_name(), (42, y), name))?;
             let place = if copy_seen { "" } else { ": far below" };
-            let text = format!("at {} GB/s{place}", style::number(gbs));
+            let text = format!("{} GB/s{place}", style::number(gbs));
             area.draw(&Text::new(text, (42, y + 18), small.clone()))?;
             y += 42;
         }

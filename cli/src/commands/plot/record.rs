@@ -35,8 +35,10 @@ pub struct Measured {
     pub k: u64,
     /// Their type.
     pub dtype: String,
-    /// Who did it.
+    /// Who was asked to do it.
     pub backend: String,
+    /// Who did it, where that is said: another one for `auto`.
+    pub ran: Option<String>,
     /// How it was timed.
     pub mode: String,
     /// Microseconds that half of the calls did not exceed.
@@ -84,6 +86,12 @@ fn positive(value: f64) -> bool {
 }
 
 impl Measured {
+    /// The same under the name of who did it.
+    pub fn under_who_ran(mut self) -> Measured {
+        self.backend = self.ran.take().unwrap_or(self.backend);
+        self
+    }
+
     /// Bytes of the rows and of the answer.
     pub fn bytes(&self) -> f64 {
         let element = dtype(&self.dtype).map_or(0, Dtype::bytes) as u64;
