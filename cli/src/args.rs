@@ -21,6 +21,11 @@ pub struct DeviceArg {
 }
 
 impl DeviceArg {
+    /// What the flag says.
+    pub fn choice(self) -> Option<DeviceChoice> {
+        self.device
+    }
+
     /// Opens the device of the flag, else of the environment, else the best there is.
     pub fn open(self) -> Result<Runtime, Error> {
         let runtime = match self.device {

@@ -106,7 +106,7 @@ mod tuned;
 
 pub use buffers::{DeviceSlice, DeviceSliceMut, StreamRef};
 pub use cuda_loader::DriverError;
-pub use device::{Gpu, gpu_count, kernel_provenance};
+pub use device::{Gpu, gpu_count, kernel_provenance, kernel_ptx};
 pub use element::{Element, IndexType};
 pub use error::{Error, Violation};
 pub use kernels_gpu::params::{Dtype, Index, Order};

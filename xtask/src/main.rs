@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the PTX that is committed in host/ptx, or check it
+    /// Make the committed PTX (host/ptx, bench/constants/ptx), or check it
     Ptx(ptx::Args),
     /// Check what compilers do not: layers, sizes, headings, links
     Tidy(tidy::Args),

@@ -1,7 +1,11 @@
 //! The commands, one file each.
 mod bench;
 mod compare;
+mod completions;
+mod doctor;
+mod man;
 mod measuring;
+mod plot;
 mod recommend;
 mod sample;
 mod select;
@@ -20,6 +24,8 @@ pub enum Outcome {
     Differs,
     /// A time is longer than its baseline.
     Slower,
+    /// Something does not work, and this exit code says what.
+    Unwell(u8),
 }
 
 /// What `topk` can do.
@@ -37,9 +43,22 @@ pub enum Command {
     Tune(tune::TuneArgs),
     /// Say which backend and knobs `auto` takes for a batch, and why
     Recommend(recommend::RecommendArgs),
+    /// Say what is here, what is set, and whether it works
+    Doctor(doctor::DoctorArgs),
+    /// Draw measurements as SVG
+    Plot(plot::PlotArgs),
+    /// Print a script that lets a shell complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print a page of the manual
+    Man(man::ManArgs),
 }
 
 impl Command {
+    /// Whether it says itself what the environment's variables mean.
+    pub fn speaks_of_variables(&self) -> bool {
+        matches!(self, Command::Doctor(_))
+    }
+
     /// Does it.
     pub fn run(&self) -> Result<Outcome, Error> {
         match self {
@@ -49,6 +68,10 @@ impl Command {
             Command::Bench(args) => bench::run(args),
             Command::Tune(args) => tune::run(args),
             Command::Recommend(args) => recommend::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Plot(args) => plot::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
         }
     }
 }

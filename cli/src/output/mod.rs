@@ -1,6 +1,7 @@
 //! How answers and measurements are printed: tables for people, JSON and CSV for programs. All of
 //! it goes through one buffer, because a line a system call is slow for a million lines.
 pub mod draws;
+pub mod findings;
 pub mod report;
 pub mod selection;
 
@@ -60,6 +61,11 @@ fn buffered(
     Ok(out.flush()?)
 }
 
+/// Text that was made elsewhere.
+pub fn bytes(text: &[u8]) -> Result<(), Error> {
+    buffered(|out| Ok(out.write_all(text)?))
+}
+
 /// A record as a line of JSON.
 fn json_line(out: &mut impl Write, record: &impl Serialize) -> Result<(), Error> {
     serde_json::to_writer(&mut *out, record)?;
@@ -71,6 +77,9 @@ fn table(header: &[&str], words: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     let bold = terminal::takes_colours(&io::stdout());
+    if bold {
+        table.enforce_styling(); // `--color always` holds for pipes too
+    }
     table.set_header(header.iter().map(|name| match bold {
         true => Cell::new(name).add_attribute(Attribute::Bold),
         false => Cell::new(name),

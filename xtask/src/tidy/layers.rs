@@ -22,6 +22,7 @@ const TARGET_ARCH_PLACES: &[&str] = &[
     "kernels-gpu/src/lib.rs",
     "kernels-gpu/src/params.rs",
     "kernels-gpu/src/variants.rs",
+    "bench/constants/kernels/src/lib.rs",
 ];
 
 /// The library's crates, each with the one file of it that may read variables.
