@@ -3,6 +3,7 @@
 //! A command is a file with `Args` and `run`; adding one takes a line in `Command` and one in
 //! `main`.
 
+mod header;
 mod ptx;
 mod repository;
 mod tidy;
@@ -20,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make the C header that is committed in capi/include, or check it
+    Header(header::Args),
     /// Make the PTX that is committed in host/ptx, or check it
     Ptx(ptx::Args),
     /// Check what compilers do not: layers, sizes, headings, links
@@ -28,6 +31,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Header(args) => header::run(&args),
         Command::Ptx(args) => ptx::run(&args),
         Command::Tidy(args) => tidy::run(&args),
     };
