@@ -80,13 +80,15 @@ class Library:
         functions.aikf_abi_version.restype = c.c_uint32
         found = functions.aikf_abi_version()
         if found != ABI_VERSION:
-            raise Error(2, f"{path} has version {found} of the interface, and this module {ABI_VERSION}")
+            raise Error(2, f"{path} has version {found} of the interface, this module {ABI_VERSION}")
 
     def version(self):
         return self.functions.aikf_version().decode()
 
     def call(self, name, *arguments):
-        status = getattr(self.functions, name)(*arguments)
+        self.check(getattr(self.functions, name)(*arguments))
+
+    def check(self, status):
         if status != 0:
             raise Error(status, self.functions.aikf_last_error().decode())
 
@@ -150,8 +152,7 @@ class TopK(_Handle):
         self._run.argtypes = [c.c_void_p] * 6
 
     def run(self, input, values, indices, lengths=None, stream=None):
-        if self._run(self.handle, input, lengths, values, indices, stream) != 0:
-            raise Error(-1, self.library.functions.aikf_last_error().decode())
+        self.library.check(self._run(self.handle, input, lengths, values, indices, stream))
 
     def explain(self):
         return self.library.functions.aikf_topk_explain(self.handle).decode()

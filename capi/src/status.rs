@@ -101,7 +101,8 @@ thread_local! {
 /// thread; a call that succeeds leaves it alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn aikf_last_error() -> *const c_char {
-    LAST_ERROR.with_borrow(|message| message.as_ptr())
+    // A thread that is coming to its end has no message any more.
+    LAST_ERROR.try_with(|message| message.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 /// Runs a function's body: its status, and its message for `aikf_last_error`.
@@ -134,7 +135,8 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 fn remember(fault: &Fault) {
     let message = c_text(&fault.to_string());
-    LAST_ERROR.with_borrow_mut(|last| *last = message);
+    // As above: there may be nowhere to keep it.
+    let _ = LAST_ERROR.try_with(|last| last.replace(message));
 }
 
 /// A text for C, which ends at the first zero byte.
