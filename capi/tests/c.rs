@@ -12,20 +12,22 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".to_string());
+    let torch = ["-c", "import torch, transformers"];
     let trials = vec![
-        trial("smoke", &compiler, smoke),
-        trial("the_example_in_c", &compiler, the_example_in_c),
-        trial("the_header_is_c_plus_plus_too", &compiler, the_header_is_c_plus_plus_too),
-        trial("the_example_in_python", "python3", the_example_in_python),
+        trial("smoke", &compiler, &["--version"], smoke),
+        trial("the_example_in_c", &compiler, &["--version"], the_example_in_c),
+        trial("the_header_is_c_plus_plus_too", &compiler, &["--version"], is_c_plus_plus_too),
+        trial("the_example_in_python", "python3", &["--version"], the_example_in_python),
+        trial("the_filters_of_others", "python3", &torch, the_filters_of_others),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// A test that needs a tool, ignored where it is missing.
-fn trial(name: &str, tool: &str, run: fn(&str) -> Result<(), Failed>) -> Trial {
-    let missing = Command::new(tool).arg("--version").output().err();
-    if let Some(reason) = &missing {
-        eprintln!("{name} is skipped: {tool}: {reason}");
+/// A test that needs a tool, ignored where the tool cannot do this.
+fn trial(name: &str, tool: &str, probe: &[&str], run: fn(&str) -> Result<(), Failed>) -> Trial {
+    let missing = output(Command::new(tool).args(probe)).err();
+    if missing.is_some() {
+        eprintln!("{name} is skipped: `{tool} {}` fails", probe.join(" "));
     }
     let tool = tool.to_string();
     Trial::test(name, move || run(&tool)).with_ignored_flag(missing.is_some())
@@ -50,20 +52,36 @@ fn the_example_in_c(compiler: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-fn the_header_is_c_plus_plus_too(compiler: &str) -> Result<(), Failed> {
+fn is_c_plus_plus_too(compiler: &str) -> Result<(), Failed> {
     let header = root().join("include/aikf_topk.h");
     let flags = ["-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"];
     output(Command::new(compiler).args(flags).arg(header)).map(drop)
 }
 
 fn the_example_in_python(python: &str) -> Result<(), Failed> {
-    let library = library_folder()?.join(library_name());
-    let mut command = Command::new(python);
-    command.arg("-c").arg(example("python")?).env("PYTHONDONTWRITEBYTECODE", "1");
-    command.env("PYTHONPATH", root().join("python")).env("LIBAIKF_TOPK", library);
-    let said = output(&mut command)?;
-    assert_eq!(said, "best: [5, 1, 3]\n");
+    let mut command = on_library(python)?;
+    command.arg("-c").arg(example("python")?).env("PYTHONPATH", root().join("python"));
+    assert_eq!(output(&mut command)?, "best: [5, 1, 3]\n");
     Ok(())
+}
+
+/// What the filters of sampling keep, compared with HuggingFace's and vLLM's.
+fn the_filters_of_others(python: &str) -> Result<(), Failed> {
+    for (device, cases) in [("cpu", "320"), ("emulator", "32")] {
+        let mut command = on_library(python)?;
+        command.arg(root().join("../bench/compare_samplers.py"));
+        let said = output(command.args(["--device", device, "--cases", cases]))?;
+        assert_eq!(said.matches(&format!("{cases} cases, 0 mismatches")).count(), 6, "{said}");
+    }
+    Ok(())
+}
+
+/// Python, that it may find the library.
+fn on_library(python: &str) -> Result<Command, Failed> {
+    let mut command = Command::new(python);
+    command.env("LIBAIKF_TOPK", library_folder()?.join(library_name()));
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
 }
 
 /// The first example of the docs in this language.
