@@ -2,8 +2,8 @@
 //! own, and the examples of `docs/c-abi.md`.
 //!
 //! The programs in C are linked with nothing but the library, so they also show that it needs no
-//! libcuda. Without a C compiler (`CC`, or `cc`) or without `python3`, what needs it is ignored,
-//! and the output says so.
+//! libcuda. Without a C compiler (`CC`, or `cc`), `python3`, or its modules torch and transformers,
+//! what needs them is ignored, and the output says so.
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
