@@ -3,6 +3,7 @@
 //! A command is a file with `Args` and `run`; adding one takes a line in `Command` and one in
 //! `main`.
 
+mod header;
 mod ptx;
 mod record;
 mod repository;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make the C header that is committed in capi/include, or check it
+    Header(header::Args),
     /// Make the committed PTX (host/ptx, bench/constants/ptx), or check it
     Ptx(ptx::Args),
     /// Check what compilers do not: layers, sizes, headings, links
@@ -34,6 +37,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Header(args) => header::run(&args),
         Command::Ptx(args) => ptx::run(&args),
         Command::Tidy(args) => tidy::run(&args),
         Command::Tune(args) => tune::run(&args),

@@ -28,6 +28,7 @@ const TARGET_ARCH_PLACES: &[&str] = &[
 /// The library's crates, each with the one file of it that may read variables.
 const ENVIRONMENT_FILES: &[(&str, &str)] = &[
     ("host/src", "host/src/settings.rs"),
+    ("capi/src", ""),
     ("crates/simt/src", "crates/simt/src/launch.rs"),
     ("crates/cuda_emulator/src", "crates/cuda_emulator/src/lib.rs"),
     ("crates/cuda_loader/src", ""),
