@@ -52,9 +52,9 @@ struct Cli {
 fn after_help() -> String {
     let codes = exit::MEANINGS.map(|(code, meaning)| format!("  {code}  {meaning}"));
     format!(
-        "Exit codes:\n{}\n\nA flag comes before its environment variable (AIKF_...), and that \
-         before the planner's choice.\n`topk <command> --help` has examples; `topk doctor` says \
-         what works here.",
+        "Exit codes:\n{}\n\nA flag comes before its environment variable (AIKF_...), the variable \
+         before a tuned table,\nand the table before the planner's choice. `topk <command> --help` has \
+         examples;\n`topk doctor` says what works here.",
         codes.join("\n")
     )
 }

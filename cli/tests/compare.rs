@@ -26,7 +26,14 @@ fn lists_the_cpu_with_a_verified_answer() {
     let table = run.ok();
     let row = table.lines().find(|line| line.contains(" cpu ")).expect("a row");
     assert!(row.contains(" ok "), "{table}");
-    assert!(row.trim_end().ends_with('*'), "{table}");
+    assert!(!table.contains("best"), "there is nobody to be better than: {table}");
+}
+
+#[test]
+fn the_fastest_of_several_is_marked() {
+    let table = topk(&format!("{SMALL} --device emulator")).ok();
+    assert!(table.lines().next().expect("a header").trim_end().ends_with("best"), "{table}");
+    assert_eq!(table.lines().filter(|line| line.trim_end().ends_with('*')).count(), 1, "{table}");
 }
 
 #[test]

@@ -68,7 +68,24 @@ fn every_setting_is_there_with_its_origin() {
     assert_eq!((&of(key)["value"], &of(key)["origin"]), (&value.into(), &origin.into()));
     assert_eq!(of("stage2_impl")["value"], "tiles");
     assert_eq!(of("device")["value"], "cpu");
+    assert_eq!(of("tuned")["variable"], "AIKF_TUNED");
     assert_eq!(of("stage2_warps")["origin"], "chosen by the planner");
+}
+
+#[test]
+fn the_tuned_tables_that_count_are_named() {
+    let text = |run: &Run| -> Vec<String> {
+        let findings = findings(run);
+        let of_tables = of_section(&findings, "Tuned tables");
+        of_tables.iter().map(|finding| finding["text"].as_str().unwrap().to_string()).collect()
+    };
+    let doctor = ["doctor", "--json", "--device", "emulator"];
+    let off = with(&doctor, &[("AIKF_TUNED", "off")]);
+    assert_eq!(text(&off), ["emulator: none, because AIKF_TUNED is off"]);
+    let missing = with(&doctor, &[("AIKF_TUNED", "not/there.toml")]);
+    assert_eq!(missing.code, 0, "a table changes speed alone");
+    assert_eq!(text(&missing).len(), 2, "{missing:?}");
+    assert!(text(&missing)[0].contains("not/there.toml is not used: there is no such file"));
 }
 
 #[test]

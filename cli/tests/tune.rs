@@ -52,6 +52,11 @@ fn a_table_is_made_and_followed() {
     assert!(run.stderr.contains("entry sm_90 f32 rows 2 n 512 k 4"), "{}", run.stderr);
     assert_eq!(run.stdout, topk(select).stdout, "a table changes no answer");
 
+    let doctor = with_table("doctor --device emulator", &out).ok();
+    let table =
+        format!("emulator: auto asks the table {out}: 3 entries, measured on aikf emulator");
+    assert!(doctor.contains(&table), "{doctor}");
+
     let args = "recommend --batch 1,2,512 --vocab 600 --top-k 5 --device emulator --format json";
     let lines = with_table(args, &out).ok();
     let expected: Vec<bool> = lines

@@ -127,6 +127,15 @@ pub enum TunedChoice {
     File(PathBuf),
 }
 
+impl fmt::Display for TunedChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TunedChoice::Off => f.pad("off"),
+            TunedChoice::File(path) => f.pad(&path.to_string_lossy()),
+        }
+    }
+}
+
 impl FromStr for TunedChoice {
     type Err = Infallible;
 
@@ -272,6 +281,8 @@ mod tests {
         .unwrap();
         assert_eq!(s.tuned, Some(TunedChoice::File("a/b.toml".into())));
         assert_eq!(settings(&[("AIKF_TUNED", "off")]).unwrap().tuned, Some(TunedChoice::Off));
+        assert_eq!(s.tuned.as_ref().unwrap().to_string(), "a/b.toml");
+        assert_eq!(TunedChoice::Off.to_string(), "off");
         assert_eq!(s.backend, Some(Backend::Stream));
         assert_eq!(s.device, Some(DeviceChoice::Cuda(3)));
         assert_eq!(s.knobs.get(Knob::Stage1Warps), Some(8));

@@ -10,6 +10,7 @@ use topk_bench::tune::progress::write_whole;
 
 use super::{buffered, json_line, table};
 use crate::error::Error;
+use crate::terminal;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -43,6 +44,9 @@ pub const fn number<R>(name: &'static str, show: fn(&R) -> String) -> Column<R> 
     Column { name, is_word: false, show }
 }
 
+/// The column that marks the fastest of a workload.
+const BEST: &str = "best";
+
 const COLUMNS: [Column<Row>; 14] = [
     number("rows", |r| r.rows.to_string()),
     number("n", |r| r.n.to_string()),
@@ -59,7 +63,7 @@ const COLUMNS: [Column<Row>; 14] = [
         r.of_copy.map_or(String::new(), |share| format!("{:.1} %", 100.0 * share))
     }),
     number("vs torch", |r| r.vs_torch.map_or(String::new(), |times| format!("{}x", digits(times)))),
-    number("best", |r| if r.best { "*" } else { "" }.to_string()),
+    number(BEST, |r| if r.best { "*" } else { "" }.to_string()),
 ];
 
 /// All that is known of a row, for programs.
@@ -78,7 +82,7 @@ const FIELDS: [Column<Row>; 17] = [
     number("gbs", |r| format!("{:.3}", r.gbs)),
     number("of_copy", |r| r.of_copy.map_or(String::new(), |share| format!("{share:.4}"))),
     number("vs_torch", |r| r.vs_torch.map_or(String::new(), |times| format!("{times:.3}"))),
-    number("best", |r| r.best.to_string()),
+    number(BEST, |r| r.best.to_string()),
     number("samples", |r| r.samples.to_string()),
     number("verified", |r| r.verified.to_string()),
 ];
@@ -97,7 +101,10 @@ pub fn write(format: Format, path: Option<&Path>, report: &Report) -> Result<(),
     };
     let mut text = vec![];
     as_text(&mut text, format, report)?;
-    Ok(write_whole(path, &text)?)
+    write_whole(path, &text)?;
+    let (count, s) = (report.rows.len(), if report.rows.len() == 1 { "" } else { "s" });
+    terminal::note(&format!("{count} measurement{s} written: {}", path.display()));
+    Ok(())
 }
 
 fn as_text(out: &mut impl Write, format: Format, report: &Report) -> Result<(), Error> {
@@ -107,8 +114,11 @@ fn as_text(out: &mut impl Write, format: Format, report: &Report) -> Result<(), 
     if format == Format::Csv {
         return columns(out, format, &FIELDS.iter().collect::<Vec<_>>(), &report.rows);
     }
+    // A mark that no row has, or every row, as where each workload has one backend, tells nothing.
+    let is_alone = report.rows.iter().all(|row| row.best);
     let has = |column: &&Column<Row>| report.rows.iter().any(|row| !(column.show)(row).is_empty());
-    let used: Vec<&Column<Row>> = COLUMNS.iter().filter(has).collect();
+    let tells = |column: &&Column<Row>| has(column) && !(is_alone && column.name == BEST);
+    let used: Vec<&Column<Row>> = COLUMNS.iter().filter(tells).collect();
     columns(out, format, &used, &report.rows)
 }
 

@@ -46,15 +46,15 @@ pub fn add_file(tables: &mut TunedTables, path: &Path, device: &DeviceLimits) {
     });
     let parsed = text.and_then(|text| TunedTable::parse(&text));
     match parsed {
-        Err(reason) => tables.warn(&source, &reason),
+        Err(reason) => tables.warn(&source, "is not used", &reason),
         Ok((table, _)) if !table.is_for(device) => {
             let TunedTable { architecture, multiprocessors, .. } = table;
             let of = format!("it is of {architecture} with {multiprocessors} multiprocessors");
             let (here, count) = (device.architecture(), device.multiprocessors);
-            tables.warn(&source, &format!("{of}, and this is {here} with {count}"));
+            tables.warn(&source, "is not used", &format!("{of}, and this is {here} with {count}"));
         }
         Ok((table, warnings)) => {
-            warnings.iter().for_each(|warning| tables.warn(&source, warning));
+            warnings.iter().for_each(|warning| tables.warn(&source, "is used in part", warning));
             tables.tables.push((source, table));
         }
     }
@@ -74,8 +74,8 @@ fn add_shipped(tables: &mut TunedTables, device: &DeviceLimits) {
 }
 
 impl TunedTables {
-    fn warn(&mut self, source: &str, reason: &str) {
-        self.warnings.push(format!("the tuned table {source} is not used in full: {reason}"));
+    fn warn(&mut self, source: &str, consequence: &str, reason: &str) {
+        self.warnings.push(format!("the tuned table {source} {consequence}: {reason}"));
     }
 }
 

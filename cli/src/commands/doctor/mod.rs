@@ -2,6 +2,7 @@
 mod driver;
 mod selftest;
 mod settings;
+mod tuned;
 
 use aikf_topk::{DeviceChoice, Runtime, kernel_provenance};
 use clap::Args;
@@ -52,9 +53,14 @@ pub fn run(args: &DoctorArgs) -> Result<Outcome, Error> {
         all.extend(seen.findings);
         devices = seen.devices;
     }
+    let open = |&device: &DeviceChoice| (device, Runtime::open(device));
+    let runtimes: Vec<_> = devices.iter().map(open).collect();
+    let usable = runtimes.iter().filter_map(|(_, runtime)| runtime.as_ref().ok());
+    all.extend(usable.flat_map(tuned::examine));
     all.extend(of_settings);
+    let test = |(device, runtime)| selftest::examine(device, runtime, set);
     match findings::exit_code(&all) {
-        0 => all.extend(devices.iter().map(|&device| selftest::examine(device, set))),
+        0 => all.extend(runtimes.into_iter().map(test)),
         _ => all.push(selftest::left_out()),
     }
     match args.json {

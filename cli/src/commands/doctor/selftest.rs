@@ -13,9 +13,14 @@ const ROWS: usize = 2;
 const N: usize = 2048;
 const K: usize = 16;
 
-/// Tries a device. `wanted` is what was asked for: with `auto`, only the first GPU has to work.
-pub fn examine(device: DeviceChoice, wanted: DeviceChoice) -> Finding {
-    let finding = match tried(device) {
+/// Tries a device, as far as it could be opened. `wanted` is what was asked for: with `auto`, only
+/// the first GPU has to work.
+pub fn examine(
+    device: DeviceChoice,
+    opened: Result<Runtime, aikf_topk::Error>,
+    wanted: DeviceChoice,
+) -> Finding {
+    let finding = match opened.map_err(Error::from).and_then(|runtime| tried(&runtime)) {
         Ok(finding) => finding,
         Err(error) => {
             let remedy = match error.exit_code() {
@@ -40,18 +45,18 @@ pub fn left_out() -> Finding {
     Finding::warning(SECTION, text, "follow their remedies, and ask again")
 }
 
-fn tried(device: DeviceChoice) -> Result<Finding, Error> {
+fn tried(runtime: &Runtime) -> Result<Finding, Error> {
+    let device = runtime.device();
     let wanted = Wanted { rows: Some(ROWS), n: Some(N), dtype: Some(Dtype::F32) };
     let input = Input::open(&Source::Random(7), &wanted)?;
     let elements = input.elements::<f32>()?;
     let rows = Rows::new(&elements, ROWS, N)?;
-    let runtime = Runtime::open(device)?;
     let start = Instant::now();
     // The first time the driver compiles the kernels.
-    once(&runtime, rows)?;
+    once(runtime, rows)?;
     let first_ms = start.elapsed().as_secs_f64() * 1e3;
     let start = Instant::now();
-    let (selection, tokens) = once(&runtime, rows)?;
+    let (selection, tokens) = once(runtime, rows)?;
     let again_ms = start.elapsed().as_secs_f64() * 1e3;
     let problem = Problem::new(Dtype::F32, ROWS, N, K);
     if let Some(difference) = check::first_difference(&elements, None, &problem, &selection) {

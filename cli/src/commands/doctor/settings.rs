@@ -1,13 +1,15 @@
 //! Every setting with its value and where that comes from.
 use aikf_topk::{
     BACKEND_VARIABLE, DEVICE_VARIABLE, DeviceChoice, Knob, KnobSpec, Origin, Settings,
-    unknown_variables,
+    TUNED_VARIABLE, unknown_variables,
 };
 
 use crate::error::exit;
 use crate::output::findings::Finding;
 
 const SECTION: &str = "Settings";
+/// What `AIKF_TUNED` means where it is not set.
+const TUNED_DEFAULT: &str = "your own table, then the library's";
 
 /// The device that counts, and what is to be said of all settings.
 pub fn examine(flag: Option<DeviceChoice>) -> (DeviceChoice, Vec<Finding>) {
@@ -22,6 +24,9 @@ pub fn examine(flag: Option<DeviceChoice>) -> (DeviceChoice, Vec<Finding>) {
     let backend_origin = settings.backend.map_or(Origin::Heuristic, |_| Origin::Environment);
     findings.push(setting("device", DEVICE_VARIABLE, &device.to_string(), device_origin));
     findings.push(setting("backend", BACKEND_VARIABLE, backend.name(), backend_origin));
+    let tuned_origin = settings.tuned.as_ref().map_or(Origin::Heuristic, |_| Origin::Environment);
+    let tuned = settings.tuned.as_ref().map_or(TUNED_DEFAULT.to_string(), ToString::to_string);
+    findings.push(setting("tuned", TUNED_VARIABLE, &tuned, tuned_origin));
     findings.extend(Knob::ALL.iter().map(|&knob| of_knob(knob, &settings)));
     findings.extend(unknown());
     (device, findings)
@@ -99,6 +104,6 @@ mod tests {
     fn every_setting_has_a_line() {
         let (_, findings) = examine(Some(DeviceChoice::Cpu));
         let settings = findings.iter().filter(|finding| finding.facts.contains_key("setting"));
-        assert_eq!(settings.count(), KNOBS.len() + 2);
+        assert_eq!(settings.count(), KNOBS.len() + 3);
     }
 }

@@ -12,6 +12,8 @@ const LEFT: i32 = 96;
 const BOTTOM: i32 = 64;
 /// Title and subtitle need that much, however few columns there are.
 const WIDTH_MIN: i32 = 640;
+/// The vertical axis' name needs that much, however few lines there are.
+const NAME_HEIGHT: i32 = 180;
 
 /// The winner of a field.
 struct Winner<'a> {
@@ -29,7 +31,8 @@ pub fn svg(chosen: &Chosen, title: &str, subtitle: &str) -> Result<String, DrawE
     let colours = style::colours(&backends);
     let fields = (batches.len() as i32 * FIELD_WIDTH, vocabs.len() as i32 * FIELD_HEIGHT);
     let width = (LEFT + fields.0 + LEGEND_WIDTH + 20).max(WIDTH_MIN);
-    let height = TITLE_HEIGHT + fields.1.max(30 * backends.len() as i32 + 60) + BOTTOM;
+    let height =
+        TITLE_HEIGHT + fields.1.max(30 * backends.len() as i32 + 60).max(NAME_HEIGHT) + BOTTOM;
     let mut svg = String::new();
     {
         let size = (width as u32, height as u32);
@@ -118,7 +121,7 @@ fn axes(root: &Area<'_>, batches: &[u64], vocabs: &[u64]) -> Result<(), DrawErro
     let middle = LEFT + batches.len() as i32 * FIELD_WIDTH / 2;
     root.draw(&Text::new("rows (batch)", (middle, bottom + 34), title.clone()))?;
     let upright = title.transform(FontTransform::Rotate270);
-    let middle = TITLE_HEIGHT + vocabs.len() as i32 * FIELD_HEIGHT / 2;
+    let middle = TITLE_HEIGHT + (vocabs.len() as i32 * FIELD_HEIGHT).max(NAME_HEIGHT) / 2;
     Ok(root.draw(&Text::new("elements in a row (vocab)", (14, middle), upright))?)
 }
 

@@ -106,8 +106,8 @@ pub fn run(args: &PlotArgs) -> Result<Outcome, Error> {
     let written = |reason: String| Error::Picture { path: args.output.clone(), reason };
     let svg = svg.map_err(|error| written(error.to_string()))?;
     std::fs::write(&args.output, svg).map_err(|error| written(error.to_string()))?;
-    let measurements = chosen.rows.len();
-    terminal::note(&format!("{measurements} measurements drawn: {}", args.output.display()));
+    let (count, s) = (chosen.rows.len(), if chosen.rows.len() == 1 { "" } else { "s" });
+    terminal::note(&format!("{count} measurement{s} drawn: {}", args.output.display()));
     Ok(Outcome::Done)
 }
 

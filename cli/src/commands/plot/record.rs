@@ -3,17 +3,16 @@ use std::path::Path;
 
 use aikf_topk::Dtype;
 use serde::Deserialize;
+use topk_bench::report::SCHEMA;
 
 use crate::error::Error;
 
-/// The only form that can be read.
-const SCHEMA: u64 = 1;
 const MAKE_ONE: &str = "make one with `topk compare --format json --output FILE`";
 
 /// A file of measurements. Fields that are not here do not matter.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
-    schema: u64,
+    schema: u32,
     /// What was measured.
     pub device: String,
     /// Its copy bandwidth, in 10^9 bytes a second, where it was measured.
