@@ -53,8 +53,8 @@ fn after_help() -> String {
     let codes = exit::MEANINGS.map(|(code, meaning)| format!("  {code}  {meaning}"));
     format!(
         "Exit codes:\n{}\n\nA flag comes before its environment variable (AIKF_...), the variable \
-         before a tuned table,\nand the table before the planner's choice. `topk <command> --help` has \
-         examples;\n`topk doctor` says what works here.",
+         before a tuned table,\nand the table before the planner's choice. `topk <command> --help` \
+         has examples;\n`topk doctor` says what works here.",
         codes.join("\n")
     )
 }
