@@ -71,7 +71,7 @@ impl Workloads {
 
     fn parse(name: &str, text: &str, groups: &[String]) -> Result<Workloads, Error> {
         let malformed = |reason: String| Error::Malformed { name: name.to_string(), reason };
-        let file: File = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(|error| malformed(in_words(text, &error)))?;
         let unknown = groups.iter().find(|group| file.group.iter().all(|g| g.name != **group));
         if let Some(unknown) = unknown {
             let names: Vec<&str> = file.group.iter().map(|g| g.name.as_str()).collect();
@@ -176,6 +176,13 @@ fn combinations<'a>(
     rows.iter().flat_map(of_row)
 }
 
+/// An error of the parser in one line, with the number of the line that it is about.
+fn in_words(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = 1 + text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count();
+    format!("line {line}: {}", error.message().lines().collect::<Vec<_>>().join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +212,8 @@ mod tests {
         assert!(parse(&TEXT.replace("bf16", "f64"), &[]).unwrap_err().contains("f64 is none of"));
         assert!(parse(&TEXT.replace("[1, 9]", "[0]"), &[]).unwrap_err().contains("at least 1"));
         assert!(parse(&TEXT.replace("rows", "row"), &[]).unwrap_err().contains("unknown field"));
+        let torn = parse("[[group]]\nname = 5\n", &[]).unwrap_err();
+        assert!(torn.contains("line 2: invalid type") && !torn.contains('\n'), "{torn}");
         let all = Workloads::parse("a list", TEXT, &[]).unwrap();
         let none = all.clone().retain("--dtype f16", |w| w.dtype == Dtype::F16);
         assert_eq!(none.unwrap_err().to_string(), "no workload of a list is left: --dtype f16");

@@ -13,6 +13,7 @@ use topk_bench::tune::{self, End, Event, Found, Grid, Options};
 use super::Outcome;
 use crate::args::{self, DeviceArg};
 use crate::error::Error;
+use crate::output;
 use crate::terminal;
 
 /// The arguments of `topk tune`.
@@ -114,7 +115,8 @@ pub fn run(args: &TuneArgs) -> Result<Outcome, Error> {
     match end? {
         End::Complete { entries } => {
             let (out, how) = (options.out.display(), how_it_is_read(&options.out, &runtime));
-            terminal::note(&format!("{out}: {entries} entries; {how}"));
+            let entries = output::counted(entries, "entry", "entries");
+            terminal::note(&format!("{out}: {entries}; {how}"));
         }
         End::OutOfTime { done, all, partial } => terminal::note(&format!(
             "the time was up: {done} of {all} buckets are done, in {}; --resume goes on",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::buffered;
+use super::{buffered, counted};
 use crate::error::Error;
 use crate::terminal;
 
@@ -126,18 +126,13 @@ fn write_finding(out: &mut impl Write, finding: &Finding) -> Result<(), Error> {
 
 fn conclusion(findings: &[Finding]) -> String {
     let count = |status| findings.iter().filter(|finding| finding.status == status).count();
-    let many = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        _ => format!("{count} {word}s"),
-    };
+    let failures = counted(count(Status::Failure), "failure", "failures");
+    let warnings = counted(count(Status::Warning), "warning", "warnings");
     match (count(Status::Failure), count(Status::Warning)) {
         (0, 0) => "All is well.".to_string(),
-        (0, warnings) => format!("It works, with {}.", many(warnings, "warning")),
-        (failures, 0) => format!("It does not work: {}.", many(failures, "failure")),
-        (failures, warnings) => {
-            let (failures, warnings) = (many(failures, "failure"), many(warnings, "warning"));
-            format!("It does not work: {failures}, {warnings}.")
-        }
+        (0, _) => format!("It works, with {warnings}."),
+        (_, 0) => format!("It does not work: {failures}."),
+        _ => format!("It does not work: {failures}, {warnings}."),
     }
 }
 

@@ -52,6 +52,11 @@ pub fn device_name(backend: Backend, runtime: &Runtime) -> String {
     }
 }
 
+/// A number of things in words: `1 entry`, `2 entries`.
+pub fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// Opens standard output, writes, and sees to it that all has arrived.
 fn buffered(
     write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> Result<(), Error>,

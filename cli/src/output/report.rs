@@ -8,7 +8,7 @@ use topk_bench::Report;
 use topk_bench::report::Row;
 use topk_bench::tune::progress::write_whole;
 
-use super::{buffered, json_line, table};
+use super::{buffered, counted, json_line, table};
 use crate::error::Error;
 use crate::terminal;
 
@@ -102,8 +102,8 @@ pub fn write(format: Format, path: Option<&Path>, report: &Report) -> Result<(),
     let mut text = vec![];
     as_text(&mut text, format, report)?;
     write_whole(path, &text)?;
-    let (count, s) = (report.rows.len(), if report.rows.len() == 1 { "" } else { "s" });
-    terminal::note(&format!("{count} measurement{s} written: {}", path.display()));
+    let measurements = counted(report.rows.len(), "measurement", "measurements");
+    terminal::note(&format!("{measurements} written: {}", path.display()));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The tuned tables that `auto` asks on a device.
 use aikf_topk::{Runtime, TUNED_VARIABLE, TunedChoice, TunedTable};
 
+use crate::output;
 use crate::output::findings::Finding;
 
 const SECTION: &str = "Tuned tables";
@@ -29,8 +30,10 @@ fn of_table(device: &str, place: usize, source: &str, table: &TunedTable) -> Fin
     let TunedTable { entries, provenance, .. } = table;
     let count = match entries.len() {
         0 => "no entries".to_string(),
-        1 => format!("1 entry, measured on {} on {}", provenance.gpu, provenance.date),
-        many => format!("{many} entries, measured on {} on {}", provenance.gpu, provenance.date),
+        many => {
+            let entries = output::counted(many, "entry", "entries");
+            format!("{entries}, measured on {} on {}", provenance.gpu, provenance.date)
+        }
     };
     let order = if place == 0 { "auto asks" } else { "then" };
     Finding::ok(SECTION, format!("{device}: {order} the table {source}: {count}"))

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use super::Outcome;
 use crate::args;
 use crate::error::Error;
+use crate::output;
 use crate::terminal;
 use choose::Axis;
 use lines::{Lines, Quantity};
@@ -106,8 +107,8 @@ pub fn run(args: &PlotArgs) -> Result<Outcome, Error> {
     let written = |reason: String| Error::Picture { path: args.output.clone(), reason };
     let svg = svg.map_err(|error| written(error.to_string()))?;
     std::fs::write(&args.output, svg).map_err(|error| written(error.to_string()))?;
-    let (count, s) = (chosen.rows.len(), if chosen.rows.len() == 1 { "" } else { "s" });
-    terminal::note(&format!("{count} measurement{s} drawn: {}", args.output.display()));
+    let measurements = output::counted(chosen.rows.len(), "measurement", "measurements");
+    terminal::note(&format!("{measurements} drawn: {}", args.output.display()));
     Ok(Outcome::Done)
 }
 
