@@ -1,22 +1,24 @@
 //! Measuring draws on a GPU.
 use aikf_topk::{
-    DeviceChoice, Element, Error, PreparedSampler, RawSample, Rows, Runtime, Sampler,
-    SamplingParams,
+    DeviceChoice, Element, PreparedSampler, RawSample, Rows, Runtime, Sampler, SamplingParams,
 };
-use cuda_loader::api::{graph, memory, stream};
-use cuda_loader::{DevicePtr, GraphExec, Stream};
+use cuda_loader::{DevicePtr, Stream};
 
-use crate::device::{CALLS_MIN, Measurement, Pool, time};
+use crate::call::CALLS_MIN;
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::resources::{Graph, Memory, Queue, Timer};
+use crate::times::{Effort, Measurement};
 use crate::workload::Workload;
 
-/// The most inputs that are cut from the pool.
+/// The most inputs that take turns.
 const SETS_MAX: usize = 64;
 
 /// Measures draws, a seed a row, and checks the tokens of the last call. Of the workload, `k` is
 /// the rows' `top_k`; 0 keeps all.
 ///
 /// # Errors
-/// The library's and the driver's.
+/// The library's and the driver's; [`Error::Refused`] where the pool is of a runtime without a GPU.
 pub fn measure_sampling<T: Element>(
     runtime: &Runtime,
     params: SamplingParams,
@@ -28,61 +30,39 @@ pub fn measure_sampling<T: Element>(
         .map(|seed| SamplingParams { top_k: k as i64, seed: Some(seed), ..params })
         .collect();
     let mut prepared = Sampler::new().prepare::<T>(runtime, rows, n, &params)?;
-    let tokens = memory::mem_alloc(rows * size_of::<u32>())?;
-    let status = memory::mem_alloc(rows * size_of::<u32>())?;
-    let stream = stream::stream_create()?;
-    let sets = (pool.host.len() / (rows * n)).clamp(1, SETS_MAX);
+    let (tokens, status) = (Memory::new(rows * size_of::<u32>())?, Memory::new(4 * rows)?);
+    let (queue, timer) = (Queue::new()?, Timer::new()?);
+    let sets = pool.sets(workload).min(SETS_MAX);
     let calls = sets.max(CALLS_MIN);
-    let inputs: Vec<DevicePtr> = (0..calls)
-        .map(|call| pool.device.byte_add(call % sets * rows * n * size_of::<T>()))
-        .collect();
-    let exec = capture(&mut prepared, &inputs, tokens, status, stream)?;
-    // SAFETY: graph, stream, pool and outputs are live.
-    let times = unsafe { time(stream, exec, calls) }?;
-    let last = (calls - 1) % sets * rows * n;
-    let mut drawn = vec![0u32; rows];
-    let bytes = size_of_val(drawn.as_slice());
-    // SAFETY: both sides have that many bytes, and the stream is waited for below.
-    unsafe { memory::memcpy_dtoh_async(drawn.as_mut_ptr().cast(), tokens, bytes, stream) }?;
-    // SAFETY: the stream is live.
-    unsafe { stream::stream_synchronize(stream) }?;
-    let right = is_right(&drawn, &params, &pool.host[last..last + rows * n], n)?;
-    // SAFETY: the stream was waited for, nothing is in flight.
-    unsafe { graph::graph_exec_destroy(exec) }?;
-    // SAFETY: as above.
-    unsafe { memory::mem_free(tokens) }?;
-    // SAFETY: as above.
-    unsafe { memory::mem_free(status) }?;
-    // SAFETY: as above.
-    unsafe { stream::stream_destroy(stream) }?;
-    Ok(Measurement { median_us: times[times.len() / 2], least_us: times[0], right })
+    let inputs: Option<Vec<DevicePtr>> =
+        (0..calls).map(|call| pool.address(workload, call % sets)).collect();
+    let inputs = inputs.ok_or_else(|| Error::Refused("draws are measured on a GPU".to_string()))?;
+    let graph = Graph::capture(&queue, |stream| {
+        let outputs = [tokens.address().0, status.address().0];
+        enqueue(&mut prepared, &inputs, outputs, stream)
+    })?;
+    // SAFETY: the pool, the outputs and what was prepared are live, and the timer waits.
+    let replay = || unsafe { graph.launch(&queue) };
+    let mut sample = || Ok(timer.time_us(&queue, replay)? / calls as f64);
+    let times = Effort::RECORD.take(&mut [&mut sample])?;
+    let drawn: Vec<u32> = tokens.read(rows, &queue)?;
+    let right = is_right(&drawn, &params, pool.input(workload, (calls - 1) % sets), n)?;
+    Ok(Measurement::new(&times[0], right))
 }
 
-/// Captures a call for each of the inputs.
-fn capture<T: Element>(
+/// Enqueues a call for each of the inputs.
+fn enqueue<T: Element>(
     prepared: &mut PreparedSampler<T>,
     inputs: &[DevicePtr],
-    tokens: DevicePtr,
-    status: DevicePtr,
+    [tokens, status]: [u64; 2],
     stream: Stream,
-) -> Result<GraphExec, Error> {
-    // SAFETY: the stream is live and used by nobody else.
-    unsafe { graph::stream_begin_capture(stream) }?;
-    let enqueued = inputs.iter().try_for_each(|input| {
-        let (tokens, status) = (tokens.0, status.0);
+) -> Result<(), Error> {
+    inputs.iter().try_for_each(|input| {
         let call = RawSample { input: input.0, tokens, status, ..Default::default() };
-        // SAFETY: the addresses are of live memory with this room; the graph is destroyed before
-        // it is freed.
-        unsafe { prepared.enqueue_raw(call, stream.0) }
-    });
-    // SAFETY: the capture was begun above.
-    let captured = unsafe { graph::stream_end_capture(stream) }?;
-    enqueued?;
-    // SAFETY: captured just now.
-    let exec = unsafe { graph::graph_instantiate(captured) }?;
-    // SAFETY: the executable graph does not need it any more.
-    unsafe { graph::graph_destroy(captured) }?;
-    Ok(exec)
+        // SAFETY: the addresses are of live memory with this room; the graph that this is captured
+        // in goes before it is freed.
+        Ok(unsafe { prepared.enqueue_raw(call, stream.0) }?)
+    })
 }
 
 /// Whether these are the tokens that the CPU draws; looks at up to eight rows.

@@ -18,9 +18,19 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// Elements of one input.
+    pub fn elements(&self) -> usize {
+        self.rows * self.n
+    }
+
     /// Bytes of one input.
     pub fn bytes(&self) -> usize {
-        self.rows * self.n * self.dtype.bytes()
+        self.elements() * self.dtype.bytes()
+    }
+
+    /// Bytes of one input and its answer.
+    pub fn bytes_in_all(&self) -> usize {
+        self.bytes() + self.rows * self.k * (self.dtype.bytes() + size_of::<u32>())
     }
 }
 

@@ -1,9 +1,13 @@
 //! Arguments that several commands share, and how their values are read.
+use std::time::Duration;
+
 use aikf_topk::{Backend, DeviceChoice, Dtype, KNOBS, Knob, KnobSpec, Legal, Runtime, TopK};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use topk_bench::Workloads;
 
 use crate::error::Error;
+use crate::terminal;
 
 /// Where to run.
 #[derive(Args, Clone, Copy, Debug)]
@@ -17,12 +21,19 @@ pub struct DeviceArg {
 }
 
 impl DeviceArg {
+    /// What the flag says.
+    pub fn choice(self) -> Option<DeviceChoice> {
+        self.device
+    }
+
     /// Opens the device of the flag, else of the environment, else the best there is.
     pub fn open(self) -> Result<Runtime, Error> {
-        Ok(match self.device {
+        let runtime = match self.device {
             Some(device) => Runtime::open(device)?,
             None => Runtime::new()?,
-        })
+        };
+        runtime.tuned().warnings().iter().for_each(|warning| terminal::warning(warning));
+        Ok(runtime)
     }
 }
 
@@ -86,11 +97,14 @@ pub fn backend() -> impl TypedValueParser<Value = Backend> {
     PossibleValuesParser::new(Backend::ALL.map(Backend::name)).try_map(|name| name.parse())
 }
 
-/// Reads the name of a backend, `auto` being none but a choice among them.
-pub fn one_backend() -> impl TypedValueParser<Value = Backend> {
-    let others = Backend::ALL.into_iter().filter(|&backend| backend != Backend::Auto);
-    PossibleValuesParser::new(others.map(Backend::name)).try_map(|name| name.parse())
+/// Reads the name of a backend that tunes are for.
+pub fn tuned_backend() -> impl TypedValueParser<Value = Backend> {
+    PossibleValuesParser::new(TUNED_BACKENDS.map(Backend::name)).try_map(|name| name.parse())
 }
+
+/// The backends that `auto` may take on a GPU.
+pub const TUNED_BACKENDS: [Backend; 4] =
+    [Backend::Stream, Backend::Singlepass, Backend::Streaming, Backend::Radix];
 
 /// Reads the name of an element type.
 pub fn dtype() -> impl TypedValueParser<Value = Dtype> {
@@ -113,4 +127,42 @@ pub fn length(text: &str) -> Result<u32, String> {
 pub fn positive(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|&number: &usize| number > 0);
     number.ok_or_else(|| "it must be a whole number of at least 1".to_string())
+}
+
+/// The workloads of these types; all of them, where no type is named.
+pub fn of_types(workloads: Workloads, dtypes: &[Dtype]) -> Result<Workloads, Error> {
+    let names = dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(",");
+    let is_wanted = |dtype| dtypes.is_empty() || dtypes.contains(&dtype);
+    Ok(workloads.retain(&format!("none is of --dtype {names}"), |w| is_wanted(w.dtype))?)
+}
+
+/// Reads a share in percent, with or without its sign.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    let legal = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    legal.ok_or_else(|| "it must be a share in percent, like 5%".to_string())
+}
+
+/// Reads a duration: `90s`, `10m`, `1h`; without a unit seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let unit = units.iter().find(|(name, _)| text.ends_with(name));
+    let (name, seconds) = unit.unwrap_or(&("", 1));
+    let number = text.strip_suffix(name).and_then(|number| number.parse::<u64>().ok());
+    let legal = number.and_then(|number| number.checked_mul(*seconds));
+    legal.map(Duration::from_secs).ok_or_else(|| "it must be like 90s, 10m or 1h".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_durations() {
+        assert_eq!((percent("5%"), percent("2.5")), (Ok(5.0), Ok(2.5)));
+        assert!(percent("-1%").is_err() && percent("NaN").is_err() && percent("").is_err());
+        let seconds = |text| duration(text).map(|duration| duration.as_secs());
+        assert_eq!([seconds("90s"), seconds("10m"), seconds("7")], [Ok(90), Ok(600), Ok(7)]);
+        assert!(seconds("1d").is_err() && seconds("s").is_err() && seconds("-1s").is_err());
+    }
 }

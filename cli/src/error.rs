@@ -4,13 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use aikf_topk::{Dtype, Knob, Origin};
-use cust::error::CudaError;
 
 use crate::args::flag;
 
-/// The exit codes, as the help lists them.
+/// The exit codes.
 pub mod exit {
-    /// An answer differs from the reference.
+    /// Done, and nothing is wrong.
+    pub const OK: u8 = 0;
+    /// An answer differs from the reference, or a time is above its baseline.
     pub const MISMATCH: u8 = 1;
     /// Wrong usage or wrong input.
     pub const USAGE: u8 = 2;
@@ -18,6 +19,15 @@ pub mod exit {
     pub const NO_DEVICE: u8 = 3;
     /// The driver, or writing the output, failed.
     pub const FAILED: u8 = 4;
+
+    /// What each means, as the help and docs/cli.md list them.
+    pub const MEANINGS: [(u8, &str); 5] = [
+        (OK, "done, and nothing is wrong"),
+        (MISMATCH, "an answer differs from the reference, or a time is above its baseline"),
+        (USAGE, "wrong usage, input or setting"),
+        (NO_DEVICE, "a demanded device or driver is missing"),
+        (FAILED, "the driver, or writing the output, failed"),
+    ];
 }
 
 /// Why a command could not be done.
@@ -169,13 +179,43 @@ pub enum Error {
         /// The tensors that are there.
         names: Vec<String>,
     },
+    /// There is no such command.
+    #[error("there is no command {name:?}; there are {}", names.join(", "))]
+    Command {
+        /// What was asked for.
+        name: String,
+        /// The commands that are there.
+        names: Vec<String>,
+    },
+    /// Measurements that differ in more than a picture shows, or none that are wanted.
+    #[error("{} {}: {}", path.display(), of_choice(flag, given), there.join(", "))]
+    Choice {
+        /// The file.
+        path: PathBuf,
+        /// The flag that chooses.
+        flag: &'static str,
+        /// What it says, where it says something.
+        given: Option<String>,
+        /// What the file has.
+        there: Vec<String>,
+    },
+    /// A picture could not be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The answer could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
-    /// The driver failed while a backend was measured.
-    // The error's own text may be missing and then panics, so that its name has to do.
-    #[error("the CUDA driver failed while measuring: {0:?}")]
-    Cuda(CudaError),
+    /// Measuring or tuning could not be done.
+    #[error(transparent)]
+    Bench(topk_bench::Error),
+    /// There is no place for a table that has no name.
+    #[error("the system names no cache folder for the table: add --out FILE")]
+    NoTableFile,
 }
 
 impl From<aikf_topk::Error> for Error {
@@ -194,9 +234,12 @@ impl From<aikf_topk::Error> for Error {
     }
 }
 
-impl From<CudaError> for Error {
-    fn from(error: CudaError) -> Error {
-        Error::Cuda(error)
+impl From<topk_bench::Error> for Error {
+    fn from(error: topk_bench::Error) -> Error {
+        match error {
+            topk_bench::Error::Library(error) => error.into(),
+            other => Error::Bench(other),
+        }
     }
 }
 
@@ -217,10 +260,19 @@ impl Error {
         match self {
             Error::Library(error) if error.is_missing_device() => exit::NO_DEVICE,
             Error::Library(aikf_topk::Error::Driver(_) | aikf_topk::Error::Torch(_))
-            | Error::Cuda(_)
+            | Error::Bench(topk_bench::Error::File { verb: "write", .. })
+            | Error::Picture { .. }
             | Error::Output(_) => exit::FAILED,
+            Error::Bench(topk_bench::Error::Wrong { .. }) => exit::MISMATCH,
             _ => exit::USAGE,
         }
+    }
+}
+
+fn of_choice(flag: &str, given: &Option<String>) -> String {
+    match given {
+        Some(given) => format!("has nothing with {flag} {given}; it has"),
+        None => format!("has several; choose one with {flag}"),
     }
 }
 

@@ -48,7 +48,9 @@ fn random_rows_without_a_shape() {
 fn names_that_do_not_exist() {
     topk(&format!("{RANDOM} --top-k 3 --impl quick")).fails(2, &["'quick'", BACKENDS]);
     topk("compare --impls cpu,quick").fails(2, &["'quick'", "stream, singlepass"]);
-    topk("compare --impls auto").fails(2, &["'auto'", "stream, singlepass"]);
+    topk("compare --random 0").fails(2, &["'0'", "at least 1"]);
+    topk("compare --random 3 --batch 2").fails(2, &["--random", "--batch"]);
+    topk("compare --fail-above 5%").fails(2, &["--baseline"]);
     topk(&format!("{RANDOM} --top-k 3 --device gpu")).fails(2, &["'gpu'", "cuda:N"]);
     topk(&format!("{RANDOM} --top-k 3 --dtype f64")).fails(2, &["'f64'", "f32, f16, bf16"]);
     topk(&format!("{RANDOM} --top-k 3 --format xml")).fails(2, &["'xml'", "table, json, csv"]);

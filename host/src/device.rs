@@ -55,7 +55,7 @@ impl Gpu {
         device::init()?;
         let device = device::device_get(number as i32)?;
         let limits = limits(device)?;
-        let ptx = ptx_for(limits.compute_capability).ok_or_else(|| Error::NoDevice {
+        let (_, ptx) = kernel_ptx(limits.compute_capability).ok_or_else(|| Error::NoDevice {
             requested: format!("cuda:{number}"),
             reason: format!(
                 "{} has compute capability {}.{}; at least 7.5 is needed",
@@ -164,10 +164,11 @@ pub fn kernel_provenance() -> &'static str {
     PTX_SOURCE
 }
 
-/// The PTX for a GPU: the highest not above its compute capability.
-fn ptx_for(compute_capability: u32) -> Option<&'static str> {
+/// The PTX for a GPU of this compute capability (90 for 9.0), and the one it was made for: the
+/// highest not above the GPU's. None where the GPU is too old.
+pub fn kernel_ptx(compute_capability: u32) -> Option<(u32, &'static str)> {
     let fitting = PTX.iter().filter(|(arch, _)| *arch <= compute_capability);
-    fitting.max_by_key(|(arch, _)| *arch).map(|(_, text)| *text)
+    fitting.max_by_key(|(arch, _)| *arch).copied()
 }
 
 fn limits(device: Device) -> Result<DeviceLimits, Error> {

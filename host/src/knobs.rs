@@ -1,11 +1,12 @@
 //! The tuning knobs, declared once. From [`KNOBS`] derive the environment's variables, the command
-//! line's flags, the checks, and `docs/knobs.md`.
+//! line's flags, the checks, `docs/knobs.md`, the keys of tuned tables, and what `topk tune` tries.
 //!
 //! **A knob may change speed, never a result.** What a knob may be is part of its declaration; the
 //! planner takes a legal value as a wish and says in `explain` where it could not grant it.
 use std::fmt;
 
 use crate::error::Error;
+use crate::settings::Backend::{self, Radix, Singlepass, Stream, Streaming};
 
 /// What values a knob may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub enum Origin {
     Builder,
     /// An environment variable.
     Environment,
+    /// A tuned table.
+    Tuned,
     /// The planner's own choice.
     Heuristic,
 }
@@ -77,6 +80,7 @@ impl Origin {
         match self {
             Origin::Builder => "set by the caller",
             Origin::Environment => "from the environment",
+            Origin::Tuned => "from the tuned table",
             Origin::Heuristic => "chosen by the planner",
         }
     }
@@ -95,11 +99,15 @@ pub struct KnobSpec {
     pub legal: Legal,
     /// What it is where nobody sets it, in words.
     pub default: &'static str,
+    /// The backends that heed it.
+    pub backends: &'static [Backend],
+    /// The values that are worth trying, in [`KnobSpec::legal`]'s numbers.
+    pub trials: &'static [u32],
 }
 
 macro_rules! knobs {
     ($($(#[doc = $doc:literal])* $knob:ident = $key:literal, $variable:literal, $legal:expr,
-       $default:literal;)*) => {
+       $default:literal, $backends:expr, $trials:expr;)*) => {
         /// A tuning knob.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Knob { $($(#[doc = $doc])* $knob,)* }
@@ -111,6 +119,8 @@ macro_rules! knobs {
             doc: concat!($($doc),*).trim_ascii(),
             legal: $legal,
             default: $default,
+            backends: &$backends,
+            trials: &$trials,
         }),*];
 
         impl Knob {
@@ -125,35 +135,38 @@ knobs! {
     StreamingBlockN = "streaming_block_n", "AIKF_STREAMING_BLOCK_N",
         Legal::Numbers(&[64, 128, 256]),
         "up to 256 where a multiprocessor has one row, else up to 128; less for short rows and \
-         a large k";
+         a large k",
+        [Streaming], [64, 128, 256];
     /// `streaming`: warps in a block.
     StreamingWarps = "streaming_warps", "AIKF_STREAMING_WARPS", Legal::Numbers(&[4, 8, 16, 32]),
-        "16; 8 or 4 where a multiprocessor has more than two rows; fewer for short rows";
+        "16; 8 or 4 where a multiprocessor has more than two rows; fewer for short rows",
+        [Streaming], [4, 8, 16, 32];
     /// `stream`, `singlepass`: warps in a block that reads rows.
     Stage1Warps = "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
-        "16, fewer for short rows";
+        "16, fewer for short rows", [Stream, Singlepass], [4, 8, 16, 32];
     /// `stream`, `singlepass`: 16-byte loads that a lane keeps in flight. Rounded down to 1, 2, 4
     /// or 8; with 32 warps it is 1.
     Stage1Stages = "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8),
-        "as many as a piece has for it, up to 8";
+        "as many as a piece has for it, up to 8", [Stream, Singlepass], [1, 2, 4, 8];
     /// `stream`, `singlepass`, `radix`: wanted blocks over all rows.
     Stage1TargetCtas = "stage1_target_ctas", "AIKF_STAGE1_TARGET_CTAS", Legal::Range(1, 65535),
-        "one a multiprocessor; two for `radix`";
+        "one a multiprocessor; two for `radix`",
+        [Stream, Singlepass, Radix], [16, 32, 64, 132, 264, 528];
     /// `stream`, `singlepass`: 1 favours parallelism and may leave more candidates than wanted.
     Stage1ParallelHint = "stage1_parallel_hint", "AIKF_STAGE1_PARALLEL_HINT", Legal::Range(0, 1),
-        "0";
+        "0", [Stream, Singlepass], [1];
     /// `stream`, `singlepass`: wanted candidates a row for the merge; raised to k where less.
     TargetStage2Candidates = "target_stage2_candidates", "AIKF_TARGET_STAGE2_CANDIDATES",
-        Legal::Range(1, u32::MAX), "8192";
+        Legal::Range(1, u32::MAX), "8192", [Stream, Singlepass], [2048, 4096, 16384];
     /// `stream`: the merge has room for all candidates, or for a tile of them at a time.
     Stage2Impl = "stage2_impl", "AIKF_STAGE2_IMPL", Legal::Words(&["default", "tiles"]),
-        "`default`; `tiles` for more than 4096 candidates";
+        "`default`; `tiles` for more than 4096 candidates", [Stream], [0, 1];
     /// `stream`, merging in tiles: candidates gathered before the best k of them are kept.
     Stage2Tile = "stage2_tile", "AIKF_STAGE2_TILE", Legal::PowerOfTwo(64, 2048),
-        "2048, or k where more";
+        "2048, or k where more", [Stream], [512, 1024, 2048];
     /// `stream`: warps in a block of the merge.
     Stage2Warps = "stage2_warps", "AIKF_STAGE2_WARPS", Legal::PowerOfTwo(1, 32),
-        "16, fewer for few candidates";
+        "16, fewer for few candidates", [Stream], [4, 8, 16, 32];
 }
 
 impl Knob {
@@ -200,13 +213,29 @@ impl Knobs {
         self.values[knob as usize].map_or(Origin::Heuristic, |(_, origin)| origin)
     }
 
+    /// The knobs that somebody set, each with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (Knob, u32)> + '_ {
+        Knob::ALL.iter().filter_map(|&knob| Some((knob, self.get(knob)?)))
+    }
+
     /// These knobs, with those of `weaker` where these have none.
-    pub(crate) fn or(&self, weaker: &Knobs) -> Knobs {
+    pub fn or(&self, weaker: &Knobs) -> Knobs {
         let mut merged = self.clone();
         for (mine, theirs) in merged.values.iter_mut().zip(&weaker.values) {
             *mine = mine.or(*theirs);
         }
         merged
+    }
+}
+
+/// As flags would set them, without the dashes: `stage1_warps=8 stage1_stages=4`.
+impl fmt::Display for Knobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.iter().map(|(knob, value)| {
+            let spec = knob.spec();
+            format!("{}={}", spec.key, spec.legal.show(value))
+        });
+        f.pad(&shown.collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -229,6 +258,16 @@ mod tests {
         }
         assert_eq!(Knob::Stage2Impl.spec().legal.show(1), "tiles");
         assert_eq!(Knob::Stage2Tile.spec().legal.show(64), "64");
+    }
+
+    #[test]
+    fn what_is_worth_trying_is_legal() {
+        for KnobSpec { key, legal, trials, backends, .. } in KNOBS {
+            assert!(!trials.is_empty() && !backends.is_empty(), "{key}");
+            for &value in *trials {
+                assert_eq!(legal.parse(&legal.show(value)), Some(value), "{key}");
+            }
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@
 //!
 //! ```text
 //! topk, runtime -> launch, device -> cuda_loader -> libcuda, or the emulator
-//!        \-> plan (pure) -> problem, knobs, settings, kernels_gpu::{params, variants}
+//!        \-> plan (pure) -> problem, knobs, settings, tuned, kernels_gpu::{params, variants}
 //!        \-> cpu
 //!        \-> torch -> LibTorch (feature `torch`)
 //!        \-> sampling -> launch, plan; its CPU path
@@ -102,10 +102,11 @@ mod sampling;
 mod settings;
 mod topk;
 mod torch;
+mod tuned;
 
 pub use buffers::{DeviceSlice, DeviceSliceMut, StreamRef};
 pub use cuda_loader::DriverError;
-pub use device::{Gpu, gpu_count, kernel_provenance};
+pub use device::{Gpu, gpu_count, kernel_provenance, kernel_ptx};
 pub use element::{Element, IndexType};
 pub use error::{Error, Violation};
 pub use kernels_gpu::params::{Dtype, Index, Order};
@@ -123,6 +124,8 @@ pub use sampling::{
     Sampler, Samples, SamplingParams, sample_logits,
 };
 pub use settings::{
-    BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, DeviceChoice, Settings, unknown_variables,
+    BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, DeviceChoice, Settings, TUNED_VARIABLE,
+    TunedChoice, unknown_variables,
 };
 pub use topk::TopK;
+pub use tuned::{Bucket, Provenance, TunedEntry, TunedHit, TunedTable, TunedTables};

@@ -1,14 +1,18 @@
 //! Where selections run: a GPU, the emulator, or the host's cores.
+use std::sync::Arc;
+
 use crate::device::Gpu;
 use crate::error::Error;
 use crate::settings::{DeviceChoice, Settings};
+use crate::tuned::TunedTables;
 
-/// An open device, and what the environment says of settings.
+/// An open device, the tuned tables for it, and what the environment says of settings.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     gpu: Option<Gpu>,
     device: DeviceChoice,
     settings: Settings,
+    tuned: Arc<TunedTables>,
 }
 
 impl Runtime {
@@ -49,7 +53,14 @@ impl Runtime {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Runtime { gpu, device, settings })
+        let tuned =
+            gpu.as_ref().map(|gpu| TunedTables::load(settings.tuned.as_ref(), gpu.limits()));
+        Ok(Runtime { gpu, device, settings, tuned: Arc::new(tuned.unwrap_or_default()) })
+    }
+
+    /// The same device with other tuned tables.
+    pub fn with_tuned(self, tuned: TunedTables) -> Runtime {
+        Runtime { tuned: Arc::new(tuned), ..self }
     }
 
     /// The GPU, or the emulator's; none on the host's cores.
@@ -60,6 +71,11 @@ impl Runtime {
     /// What was opened, never [`DeviceChoice::Auto`].
     pub fn device(&self) -> DeviceChoice {
         self.device
+    }
+
+    /// The tuned tables, which were read when the device was opened; none without a GPU.
+    pub fn tuned(&self) -> &TunedTables {
+        &self.tuned
     }
 
     /// What the environment says.

@@ -1,8 +1,10 @@
 //! Settings: which backend, which device, which knobs, and what the environment says of them.
 //!
 //! This is the only file of the library that reads the environment. Precedence: a call of the
-//! program, then the environment, then the planner.
+//! program, then the environment, then the tuned table, then the planner.
+use std::convert::Infallible;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::Error;
@@ -116,10 +118,41 @@ impl FromStr for DeviceChoice {
     }
 }
 
+/// Which tuned table counts (see [`TunedTables`](crate::TunedTables)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TunedChoice {
+    /// None.
+    Off,
+    /// That of a file.
+    File(PathBuf),
+}
+
+impl fmt::Display for TunedChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TunedChoice::Off => f.pad("off"),
+            TunedChoice::File(path) => f.pad(&path.to_string_lossy()),
+        }
+    }
+}
+
+impl FromStr for TunedChoice {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<TunedChoice, Infallible> {
+        Ok(match text {
+            "off" => TunedChoice::Off,
+            path => TunedChoice::File(path.into()),
+        })
+    }
+}
+
 /// The variable that names the backend.
 pub const BACKEND_VARIABLE: &str = "AIKF_TOPK_IMPL";
 /// The variable that names the device.
 pub const DEVICE_VARIABLE: &str = "AIKF_DEVICE";
+/// The variable that names a tuned table, or `off`.
+pub const TUNED_VARIABLE: &str = "AIKF_TUNED";
 /// Variables with our prefix that others read: the tests, the build script and the emulator.
 const FOREIGN_VARIABLES: [&str; 5] =
     ["AIKF_REQUIRE_GPU", "AIKF_REQUIRE_PTX", "AIKF_RUSTC", "AIKF_PTX", "AIKF_EMULATOR_SCHEDULE"];
@@ -133,6 +166,8 @@ pub struct Settings {
     pub device: Option<DeviceChoice>,
     /// The knobs.
     pub knobs: Knobs,
+    /// The tuned table; else the user's own, then the one that the library has.
+    pub tuned: Option<TunedChoice>,
 }
 
 impl Settings {
@@ -160,6 +195,7 @@ impl Settings {
             match name.as_str() {
                 BACKEND_VARIABLE => settings.backend = Some(parse(BACKEND_VARIABLE, &value)?),
                 DEVICE_VARIABLE => settings.device = Some(parse(DEVICE_VARIABLE, &value)?),
+                TUNED_VARIABLE => settings.tuned = value.parse().ok(),
                 _ => {
                     if let Some(&knob) = Knob::ALL.iter().find(|k| k.spec().variable == name) {
                         settings.knobs.set(knob, &value, Origin::Environment)?;
@@ -176,6 +212,7 @@ impl Settings {
             backend: self.backend.or(weaker.backend),
             device: self.device.or(weaker.device),
             knobs: self.knobs.or(&weaker.knobs),
+            tuned: self.tuned.clone().or_else(|| weaker.tuned.clone()),
         }
     }
 }
@@ -185,7 +222,7 @@ pub fn unknown_variables() -> Vec<(String, &'static str)> {
     let known: Vec<&'static str> = KNOBS
         .iter()
         .map(|spec| spec.variable)
-        .chain([BACKEND_VARIABLE, DEVICE_VARIABLE])
+        .chain([BACKEND_VARIABLE, DEVICE_VARIABLE, TUNED_VARIABLE])
         .chain(FOREIGN_VARIABLES)
         .collect();
     std::env::vars_os()
@@ -239,8 +276,13 @@ mod tests {
             ("AIKF_STAGE1_WARPS", "8"),
             ("AIKF_STAGE2_IMPL", "tiles"),
             ("AIKF_STAGE2_TILE", ""),
+            ("AIKF_TUNED", "a/b.toml"),
         ])
         .unwrap();
+        assert_eq!(s.tuned, Some(TunedChoice::File("a/b.toml".into())));
+        assert_eq!(settings(&[("AIKF_TUNED", "off")]).unwrap().tuned, Some(TunedChoice::Off));
+        assert_eq!(s.tuned.as_ref().unwrap().to_string(), "a/b.toml");
+        assert_eq!(TunedChoice::Off.to_string(), "off");
         assert_eq!(s.backend, Some(Backend::Stream));
         assert_eq!(s.device, Some(DeviceChoice::Cuda(3)));
         assert_eq!(s.knobs.get(Knob::Stage1Warps), Some(8));

@@ -69,6 +69,7 @@ impl TopK {
     }
 
     /// How a problem of this shape would be solved on the runtime's device. Pure: launches nothing.
+    /// The runtime's tuned tables count where nobody has chosen a backend.
     ///
     /// # Errors
     /// As for [`TopK::select`].
@@ -76,7 +77,8 @@ impl TopK {
         let TopK { k, largest, sorted, .. } = *self;
         let problem = Problem { k, largest, sorted, ..*problem };
         let limits = runtime.gpu().map(Gpu::limits);
-        let plan = Plan::new(&problem, limits, &self.settings.or(runtime.settings()))?;
+        let settings = self.settings.or(runtime.settings());
+        let plan = Plan::with_tables(&problem, limits, &settings, runtime.tuned())?;
         if plan.work == Work::Torch {
             torch::check_driver()?;
         }

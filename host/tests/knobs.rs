@@ -2,7 +2,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aikf_topk::{BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, KNOBS};
+use aikf_topk::{BACKEND_VARIABLE, Backend, DEVICE_VARIABLE, KNOBS, TUNED_VARIABLE};
 
 fn document() -> String {
     let backends = Backend::ALL.map(Backend::name).join(", ");
@@ -10,13 +10,16 @@ fn document() -> String {
         "# Settings\n\n\
         Generated from `host/src/knobs.rs`; `AIKF_BLESS=1 cargo test -p aikf-topk --test knobs` \
         writes it anew.\n\n\
-        Precedence: a call of the program or a flag, then the environment, then the planner. An \
-        empty variable counts as unset. An illegal value is an error that names the variable, the \
-        value and what is legal. `topk select --explain` shows every value and where it came \
-        from. A knob may change speed, never a result.\n\n\
+        Precedence: a call of the program or a flag, then the environment, then the tuned table \
+        ([tuning.md](tuning.md)), then the planner. An empty variable counts as unset. An illegal \
+        value is an error that names the variable, the value and what is legal. \
+        `topk select --explain` shows every value and where it came from. A knob may change \
+        speed, never a result.\n\n\
         | variable | legal | default | meaning |\n|---|---|---|---|\n\
         | `{BACKEND_VARIABLE}` | {backends} | auto | the backend |\n\
-        | `{DEVICE_VARIABLE}` | auto, cuda, cuda:N, cpu, emulator | auto | where to run |\n"
+        | `{DEVICE_VARIABLE}` | auto, cuda, cuda:N, cpu, emulator | auto | where to run |\n\
+        | `{TUNED_VARIABLE}` | off, or a file | the user's, then the library's | the tuned table \
+        |\n"
     );
     for spec in KNOBS {
         let (legal, default, doc) = (spec.legal, spec.default, spec.doc);

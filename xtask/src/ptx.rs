@@ -1,10 +1,11 @@
-//! `cargo xtask ptx`: makes the PTX in host/ptx, which serves machines without a GPU compiler.
+//! `cargo xtask ptx`: makes the committed PTX, which serves machines without a GPU compiler: that
+//! of the product in host/ptx, and that of the kernels that measure in bench/constants/ptx.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use cuda_builder::{Built, Policy, Provenance};
+use cuda_builder::{Built, CudaBuilder, Policy, Provenance};
 
 use crate::repository;
 
@@ -13,35 +14,53 @@ use crate::repository;
 #[allow(dead_code, reason = "its `main` is for cargo")]
 mod host_build;
 
+/// So does that of the program that measures.
+#[path = "../../bench/constants/build.rs"]
+#[allow(dead_code, reason = "its `main` is for cargo")]
+mod constants_build;
+
+/// A package that has PTX in its folder `ptx`, and what makes it there.
+type Package = (&'static str, fn(&Path) -> CudaBuilder);
+
+/// Every package with committed PTX.
+const COMMITTED: [Package; 2] =
+    [("host", host_build::kernels), ("bench/constants", constants_build::kernels)];
+
 /// How many differing lines of a file are shown.
 const LINES_SHOWN: usize = 5;
 
 /// The arguments of `cargo xtask ptx`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Change nothing; fail if host/ptx differs from what the sources give
+    /// Change nothing; fail if committed PTX differs from what the sources give
     #[arg(long)]
     check: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
-    let committed = repository::root().join("host/ptx");
-    if args.check {
-        let built = build(&repository::scratch("ptx").join("check"))?;
-        check(&committed, &built)
-    } else {
-        let built = build(&committed)?;
-        println!("{}: {}", committed.display(), built.source);
-        Ok(())
-    }
+    COMMITTED.iter().try_for_each(|(package, kernels)| {
+        let folder = format!("{package}/ptx");
+        let builder = kernels(&repository::root().join(package));
+        let scratch = repository::scratch("ptx").join(package.replace('/', "-"));
+        let committed = repository::root().join(&folder);
+        if args.check {
+            let built = build(builder, &scratch, &scratch.join("check"))?;
+            check(&folder, &committed, &built)
+        } else {
+            let built = build(builder, &scratch, &committed)?;
+            println!("{}: {}", committed.display(), built.source);
+            Ok(())
+        }
+    })
 }
 
 /// Compiles the kernels; never takes prebuilt PTX, which is what this command makes.
-fn build(copy_to: &Path) -> Result<Built> {
-    let built = host_build::kernels(&repository::root().join("host"))
+fn build(builder: CudaBuilder, scratch: &Path, copy_to: &Path) -> Result<Built> {
+    let built = builder
         .policy(Policy::Build)
-        .work_dir(repository::scratch("ptx"))
+        .work_dir(scratch)
+        .core_cache(repository::scratch("ptx"))
         .copy_to(copy_to)
         .build()?;
     if !built.warnings.is_empty() {
@@ -50,31 +69,31 @@ fn build(copy_to: &Path) -> Result<Built> {
     Ok(built)
 }
 
-fn check(committed: &Path, built: &Built) -> Result<()> {
+fn check(folder: &str, committed: &Path, built: &Built) -> Result<()> {
     let mut faults = Vec::new();
     for (arch, fresh) in &built.ptx {
-        let name = format!("host/ptx/{arch}.ptx");
+        let name = format!("{folder}/{arch}.ptx");
         let fresh = fs::read_to_string(fresh).with_context(|| format!("the new {name}"))?;
         match fs::read_to_string(committed.join(format!("{arch}.ptx"))) {
             Ok(old) => faults.extend(difference(&name, &old, &fresh)),
             Err(error) => faults.push(format!("{name}: {error}")),
         }
     }
-    faults.extend(strays(committed, built)?);
+    faults.extend(strays(folder, committed, built)?);
     if faults.is_empty() {
-        println!("host/ptx is what the sources give, {}", built.source);
+        println!("{folder} is what the sources give, {}", built.source);
         return Ok(());
     }
     bail!("{}\nrun `cargo xtask ptx` and commit the result", faults.join("\n"))
 }
 
 /// Files beside those that the build makes: left over from a generation no longer built.
-fn strays(committed: &Path, built: &Built) -> Result<Vec<String>> {
+fn strays(folder: &str, committed: &Path, built: &Built) -> Result<Vec<String>> {
     let made = |name: &str| built.ptx.iter().any(|(arch, _)| name == format!("{arch}.ptx"));
     let entries = fs::read_dir(committed).with_context(|| committed.display().to_string())?;
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let strays = names.filter(|name| name.ends_with(".ptx") && !made(name));
-    Ok(strays.map(|name| format!("host/ptx/{name}: made by nothing")).collect())
+    Ok(strays.map(|name| format!("{folder}/{name}: made by nothing")).collect())
 }
 
 /// How a committed file differs from the fresh one, for people to read; `None` if it does not.

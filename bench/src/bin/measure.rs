@@ -1,7 +1,7 @@
 //! Measures workloads on the first GPU:
 //! `measure [--impl NAME] [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
 use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Knob, Runtime, TopK};
-use topk_bench::{Measurement, Pool, Workload, measure};
+use topk_bench::{Measurement, Method, Pool, Workload, measure, with_type};
 
 fn main() {
     if let Err(error) = run() {
@@ -25,14 +25,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         backends.push(Backend::Auto);
     }
     for dtype in Dtype::ALL {
-        let these: Vec<&Workload> = workloads.iter().filter(|w| w.dtype == dtype).collect();
-        if these.is_empty() {
-            continue;
-        }
-        match dtype {
-            Dtype::F32 => run_type(&runtime, &these, &backends, &knobs, |x| x)?,
-            Dtype::F16 => run_type(&runtime, &these, &backends, &knobs, half::f16::from_f32)?,
-            Dtype::Bf16 => run_type(&runtime, &these, &backends, &knobs, half::bf16::from_f32)?,
+        let of_type = workloads.iter().filter(|w| w.dtype == dtype);
+        let these: Vec<Workload> = of_type.copied().collect();
+        if !these.is_empty() {
+            with_type!(dtype, T => run_type::<T>(&runtime, &these, &backends, &knobs))?;
         }
     }
     Ok(())
@@ -40,12 +36,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 fn run_type<T: aikf_topk::Element>(
     runtime: &Runtime,
-    workloads: &[&Workload],
+    workloads: &[Workload],
     backends: &[Backend],
     knobs: &[String],
-    of_f32: impl Fn(f32) -> T + Sync,
-) -> Result<(), Error> {
-    let pool = Pool::new(runtime, of_f32)?;
+) -> Result<(), topk_bench::Error> {
+    let pool = Pool::<T>::new(runtime, workloads, Method::RECORD.pool_bytes(), 0)?;
     for workload in workloads {
         for &backend in backends {
             let topk = with_knobs(TopK::new(workload.k).backend(backend), knobs)?;

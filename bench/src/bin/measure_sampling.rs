@@ -1,7 +1,7 @@
 //! Measures draws on the first GPU, `K` being the rows' `top_k`, 0 for none:
 //! `measure_sampling [--temperature T] [--top-p P] [--min-p P] ROWSxN:K:DTYPE...`
-use aikf_topk::{DeviceChoice, Dtype, Element, Error, Runtime, SamplingParams};
-use topk_bench::{Measurement, Pool, Workload, measure_sampling};
+use aikf_topk::{DeviceChoice, Dtype, Element, Runtime, SamplingParams};
+use topk_bench::{Error, Measurement, Method, Pool, Workload, measure_sampling, with_type};
 
 fn main() {
     if let Err(error) = run() {
@@ -24,14 +24,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     for dtype in Dtype::ALL {
-        let these: Vec<&Workload> = workloads.iter().filter(|w| w.dtype == dtype).collect();
-        if these.is_empty() {
-            continue;
-        }
-        match dtype {
-            Dtype::F32 => run_type(&runtime, params, &these, |x| x)?,
-            Dtype::F16 => run_type(&runtime, params, &these, half::f16::from_f32)?,
-            Dtype::Bf16 => run_type(&runtime, params, &these, half::bf16::from_f32)?,
+        let of_type = workloads.iter().filter(|w| w.dtype == dtype);
+        let these: Vec<Workload> = of_type.copied().collect();
+        if !these.is_empty() {
+            with_type!(dtype, T => run_type::<T>(&runtime, params, &these))?;
         }
     }
     Ok(())
@@ -40,10 +36,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 fn run_type<T: Element>(
     runtime: &Runtime,
     params: SamplingParams,
-    workloads: &[&Workload],
-    of_f32: impl Fn(f32) -> T + Sync,
+    workloads: &[Workload],
 ) -> Result<(), Error> {
-    let pool = Pool::new(runtime, of_f32)?;
+    let pool = Pool::<T>::new(runtime, workloads, Method::RECORD.pool_bytes(), 0)?;
     let SamplingParams { temperature, top_p, min_p, .. } = params;
     for workload in workloads {
         let floor_us = workload.bytes() as f64 / 4.5e6;

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::input::{Input, Source, Wanted};
 use crate::output::{self, Format, selection};
 use crate::terminal;
-use crate::timing;
 
 /// The arguments of `topk select`.
 #[derive(Args, Debug)]
@@ -147,7 +146,7 @@ fn summary(plan: &Plan, runtime: &Runtime, start: Instant) -> String {
         "{}: backend {} on {}, {milliseconds:.3} ms{copies}",
         output::problem(&plan.problem),
         plan.backend,
-        timing::device_name(plan.backend, runtime),
+        output::device_name(plan.backend, runtime),
     )
 }
 

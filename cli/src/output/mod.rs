@@ -1,12 +1,13 @@
-//! How answers are printed: tables for people, JSON lines and CSV for programs. All of it goes
-//! through one buffer, because a line a system call is slow for a million lines.
+//! How answers and measurements are printed: tables for people, JSON and CSV for programs. All of
+//! it goes through one buffer, because a line a system call is slow for a million lines.
 pub mod draws;
-pub mod measurements;
+pub mod findings;
+pub mod report;
 pub mod selection;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use aikf_topk::Problem;
+use aikf_topk::{Backend, Problem, Runtime};
 use comfy_table::{Attribute, Cell, CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
@@ -41,6 +42,21 @@ pub fn problem(problem: &Problem) -> String {
     format!("{rows} row{s} of {n} {}, {best} {k}", dtype.name())
 }
 
+/// What a backend runs on, for people.
+pub fn device_name(backend: Backend, runtime: &Runtime) -> String {
+    match runtime.gpu() {
+        Some(gpu) if backend != Backend::Cpu => {
+            format!("{} ({})", runtime.device(), gpu.limits().name)
+        }
+        _ => format!("cpu ({} threads)", rayon::current_num_threads()),
+    }
+}
+
+/// A number of things in words: `1 entry`, `2 entries`.
+pub fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// Opens standard output, writes, and sees to it that all has arrived.
 fn buffered(
     write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> Result<(), Error>,
@@ -48,6 +64,11 @@ fn buffered(
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     write(&mut out)?;
     Ok(out.flush()?)
+}
+
+/// Text that was made elsewhere.
+pub fn bytes(text: &[u8]) -> Result<(), Error> {
+    buffered(|out| Ok(out.write_all(text)?))
 }
 
 /// A record as a line of JSON.
@@ -61,6 +82,9 @@ fn table(header: &[&str], words: usize) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     let bold = terminal::takes_colours(&io::stdout());
+    if bold {
+        table.enforce_styling(); // `--color always` holds for pipes too
+    }
     table.set_header(header.iter().map(|name| match bold {
         true => Cell::new(name).add_attribute(Attribute::Bold),
         false => Cell::new(name),

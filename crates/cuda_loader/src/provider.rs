@@ -97,8 +97,8 @@ pub fn is_installed() -> bool {
     matches!(driver(), Driver::Installed { .. })
 }
 
-/// Why there is no driver; nothing if there is one.
-pub(crate) fn missing_reason() -> Option<&'static str> {
+/// Why there is no driver; nothing if there is one. This chooses the driver.
+pub fn missing_reason() -> Option<&'static str> {
     match driver() {
         Driver::Missing { reason } => Some(reason),
         _ => None,

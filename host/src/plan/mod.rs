@@ -10,6 +10,7 @@ use crate::knobs::{Knob, Knobs, Origin};
 use crate::problem::Problem;
 use crate::settings::{Backend, Settings};
 use crate::torch;
+use crate::tuned::TunedTables;
 
 mod cluster;
 mod planner;
@@ -27,6 +28,13 @@ pub struct DeviceLimits {
     pub shared_bytes_max: u32,
     /// Compute capability, major times 10 plus minor.
     pub compute_capability: u32,
+}
+
+impl DeviceLimits {
+    /// The architecture's name: `sm_90`.
+    pub fn architecture(&self) -> String {
+        format!("sm_{}", self.compute_capability)
+    }
 }
 
 /// One kernel launch.
@@ -199,8 +207,34 @@ impl Plan {
         device: Option<&DeviceLimits>,
         settings: &Settings,
     ) -> Result<Plan, Error> {
+        Plan::with_tables(problem, device, settings, &TunedTables::default())
+    }
+
+    /// As [`Plan::new`], with tuned tables for [`Backend::Auto`]: what they have for the problem
+    /// comes before the planner's own choice, and behind what the settings say.
+    ///
+    /// # Errors
+    /// As for [`Plan::new`].
+    pub fn with_tables(
+        problem: &Problem,
+        device: Option<&DeviceLimits>,
+        settings: &Settings,
+        tuned: &TunedTables,
+    ) -> Result<Plan, Error> {
         problem.validate()?;
-        let (backend, reason) = choose(problem, device, settings.backend.unwrap_or_default());
+        let wished = settings.backend.unwrap_or_default();
+        let hit = device.filter(|_| wished == Backend::Auto).and_then(|d| tuned.find(problem, d));
+        let wish = hit.as_ref().map_or(wished, |hit| hit.entry.backend);
+        let (backend, reason) = choose(problem, device, wish);
+        let reason = match &hit {
+            Some(hit) if wish == Backend::Auto => format!("{reason}; nothing was faster, {hit}"),
+            Some(hit) => hit.to_string(),
+            None => reason.to_string(),
+        };
+        let knobs = match &hit {
+            Some(hit) => settings.knobs.or(&hit.entry.knobs),
+            None => settings.knobs.clone(),
+        };
         let mut reasons = vec![format!("backend {backend}: {reason}")];
         if backend == Backend::Torch {
             torch::check_built()?;
@@ -219,7 +253,7 @@ impl Plan {
                 });
             }
             (Backend::Torch, Some(_)) => Work::Torch,
-            (_, Some(device)) => Work::Gpu(plan.for_gpu(device, &settings.knobs)?),
+            (_, Some(device)) => Work::Gpu(plan.for_gpu(device, &knobs)?),
         };
         Ok(plan)
     }

@@ -22,11 +22,13 @@ const TARGET_ARCH_PLACES: &[&str] = &[
     "kernels-gpu/src/lib.rs",
     "kernels-gpu/src/params.rs",
     "kernels-gpu/src/variants.rs",
+    "bench/constants/kernels/src/lib.rs",
 ];
 
 /// The library's crates, each with the one file of it that may read variables.
 const ENVIRONMENT_FILES: &[(&str, &str)] = &[
     ("host/src", "host/src/settings.rs"),
+    ("capi/src", ""),
     ("crates/simt/src", "crates/simt/src/launch.rs"),
     ("crates/cuda_emulator/src", "crates/cuda_emulator/src/lib.rs"),
     ("crates/cuda_loader/src", ""),

@@ -80,12 +80,12 @@ fn explain_load(error: DriverError, ptx: &str, log: &[u8]) -> DriverError {
 }
 
 /// A driver version as people write it: 12.4 for 12040.
-fn cuda_version(version: i32) -> String {
+pub fn cuda_version(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
 /// The ISA version that PTX text declares.
-fn ptx_version(ptx: &str) -> Option<&str> {
+pub fn ptx_version(ptx: &str) -> Option<&str> {
     ptx.lines().find_map(|line| line.trim().strip_prefix(".version")).map(str::trim)
 }
 

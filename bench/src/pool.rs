@@ -1,0 +1,111 @@
+//! Elements that inputs are cut from, on the host and on the device.
+use aikf_topk::{DeviceChoice, Dtype, Element, Runtime};
+use cuda_loader::DevicePtr;
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::resources::{Memory, Queue};
+use crate::workload::Workload;
+
+/// The most inputs that are cut from it, and so the most calls in a graph.
+const SETS_MAX: usize = 1024;
+
+/// Bell-shaped elements. Inputs lie in it one behind the other.
+#[derive(Debug)]
+pub struct Pool<T> {
+    host: Vec<T>,
+    device: Option<Memory>,
+    /// How many elements inputs rotate through, where one input is no more than that.
+    rotated: usize,
+    sets_max: usize,
+}
+
+impl<T: Element> Pool<T> {
+    /// A pool for these workloads, whatever their type: room for each of them, and on a GPU for
+    /// `bytes` at least, through which inputs rotate.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub fn new(
+        runtime: &Runtime,
+        workloads: &[Workload],
+        bytes: usize,
+        seed: u64,
+    ) -> Result<Pool<T>, Error> {
+        // The emulator has no cache to be colder than, and no time to lose.
+        let is_gpu = matches!(runtime.device(), DeviceChoice::Cuda(_));
+        let rotated = bytes / size_of::<T>();
+        let least = if is_gpu { rotated } else { 0 };
+        let largest = workloads.iter().map(Workload::elements).max().unwrap_or(0);
+        let start = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        let host: Vec<T> = (0..largest.max(least) as u64)
+            .into_par_iter()
+            .map(|i| rounded(bell(start.wrapping_add(i))))
+            .collect();
+        let device = match runtime.gpu() {
+            Some(gpu) => {
+                gpu.make_current()?;
+                Some(Memory::of(&host, &Queue::new()?)?)
+            }
+            None => None,
+        };
+        let sets_max = if is_gpu { SETS_MAX } else { 2 };
+        Ok(Pool { host, device, rotated, sets_max })
+    }
+
+    /// How many inputs can be cut from it.
+    pub(crate) fn sets(&self, workload: &Workload) -> usize {
+        let rotated = self.host.len().min(self.rotated);
+        (rotated / workload.elements().max(1)).clamp(1, self.sets_max)
+    }
+
+    /// One of the inputs.
+    pub fn input(&self, workload: &Workload, set: usize) -> &[T] {
+        &self.host[set * workload.elements()..][..workload.elements()]
+    }
+
+    /// Where it is on the device, if the pool has a device.
+    pub(crate) fn address(&self, workload: &Workload, set: usize) -> Option<DevicePtr> {
+        let device = self.device.as_ref()?;
+        Some(device.address().byte_add(set * workload.elements() * size_of::<T>()))
+    }
+}
+
+/// A value from its number: the sum of four uniform ones, scaled to unit variance.
+fn bell(i: u64) -> f32 {
+    let mut x = i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^= x >> 31;
+    let sum: f32 = (0..4).map(|part| (x >> (16 * part) & 0xffff) as f32 / 65536.0).sum();
+    (sum - 2.0) * 1.732
+}
+
+/// The nearest element of the type.
+fn rounded<T: Element>(value: f32) -> T {
+    let bits = match T::DTYPE {
+        Dtype::F32 => value.to_bits(),
+        Dtype::F16 => f16::from_f32(value).to_bits().into(),
+        Dtype::Bf16 => bf16::from_f32(value).to_bits().into(),
+    };
+    bytemuck::pod_read_unaligned(&bits.to_le_bytes()[..size_of::<T>()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_bell_shaped_and_follow_the_seed() {
+        let runtime = Runtime::open(DeviceChoice::Cpu).unwrap();
+        let workload = Workload { rows: 4, n: 25_000, k: 1, dtype: Dtype::F32 };
+        let of_seed = |seed| Pool::<f32>::new(&runtime, &[workload], 1 << 30, seed).unwrap().host;
+        let x = of_seed(1);
+        assert_eq!(x.len(), 100_000, "no more than needed without a GPU");
+        let mean = x.iter().sum::<f32>() / 1e5;
+        let variance = x.iter().map(|v| v * v).sum::<f32>() / 1e5;
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+        assert_ne!(x, of_seed(2));
+    }
+}
