@@ -3,8 +3,8 @@
 //! All three launch the kernel `select`. They differ in how many blocks share a row, and in who
 //! merges their candidates: a second kernel, the last block, or nobody.
 use kernels_gpu::params::{
-    BIN_MAX, CHUNK_UNITS_MAX, CUT_WORDS, Join, MergeParams, QueueLayout, SMALL_K_MAX, SelectParams,
-    list_tops, piece_k, slots, survey_keys,
+    BIN_MAX, CHUNK_UNITS_MAX, CUT_WORDS, Dtype, Join, MergeParams, QueueLayout, SMALL_K_MAX,
+    SelectParams, list_tops, piece_k, slots, survey_keys,
 };
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
@@ -26,6 +26,10 @@ pub(super) const CHUNK_UNITS: u32 = 16;
 const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
 /// The keys of the smallest chunk, with the most threads.
 const SURVEY_KEYS_MIN: u32 = survey_keys(1, 1024);
+/// Vectors of a row that 16 warps keep in registers.
+const SHORT_VECTORS_MAX: u32 = 16 * WARP * DEPTH_MAX;
+/// Above this a block has 32 warps: there is as much to order as to read.
+const LARGE_K_MIN: usize = 2048;
 /// The longest rows that are taken into the queue as they are.
 const ALL_MAX: usize = 8192;
 /// The greatest `k` for which that never pays.
@@ -184,15 +188,18 @@ impl Planner<'_> {
 
     /// Warps of a block: fewer for short rows.
     fn warps(&mut self, vectors: u32) -> u32 {
-        let preset = if self.takes_all() && self.problem.rows > self.device.multiprocessors as usize
-        {
-            vectors.div_ceil(WARP * DEPTH_MAX / 2).next_power_of_two().min(16)
+        // Rows a multiprocessor.
+        let rows = self.problem.rows.div_ceil(self.device.multiprocessors as usize);
+        let preset = if self.takes_all() && rows > 1 {
+            // Few vectors, but a row's items to order.
+            let least = if rows == 2 { 8 } else { 4 };
+            vectors.div_ceil(WARP * DEPTH_MAX / 2).next_power_of_two().clamp(least, 16)
         } else if self.takes_turns() {
             // Measured on an H200: with blocks of few warps one row's end overlaps another's
-            // reading; with no more than two rows a multiprocessor there is nothing to overlap.
-            let rows = self.problem.rows.div_ceil(self.device.multiprocessors as usize);
+            // reading; with no more than two long rows a multiprocessor there is nothing to overlap.
             let most = match self.problem.k {
-                _ if rows <= 2 => 16,
+                _ if rows <= 2 && vectors > SHORT_VECTORS_MAX => 16,
+                0..=512 if rows <= 2 => 8,
                 0..=128 => 8,
                 129..=512 if self.problem.n <= 16_384 => 4,
                 129..=512 => 8,
@@ -202,7 +209,8 @@ impl Planner<'_> {
             let least = (self.problem.k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
             (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
         } else {
-            vectors.div_ceil(WARP).next_power_of_two().min(16)
+            let most = if self.problem.k > LARGE_K_MIN { 32 } else { 16 };
+            vectors.div_ceil(WARP).next_power_of_two().min(most)
         };
         let warps = match self.backend {
             Backend::Streaming => self.value(Knob::StreamingWarps, preset),
@@ -231,6 +239,7 @@ impl Planner<'_> {
         // reading and merging are in balance.
         let round = vectors.div_ceil(warps * WARP);
         let balanced = match self.knobs.get(Knob::Stage1TargetCtas) {
+            None if vectors <= self.alone_max() => 1,
             None => round.div_ceil(DEPTH_MAX).max(16).min(round),
             Some(_) => round,
         };
@@ -240,6 +249,17 @@ impl Planner<'_> {
              by length: {balanced})"
         ));
         pieces
+    }
+
+    /// Vectors of a row that one block reads as quickly as several would. Measured on an H200: what
+    /// it keeps in registers, more where the merge of large lists would take longer.
+    fn alone_max(&self) -> u32 {
+        match self.problem.k as u32 {
+            0..=SMALL_K_MAX if self.problem.dtype == Dtype::F32 => SHORT_VECTORS_MAX,
+            0..=SMALL_K_MAX => SHORT_VECTORS_MAX / 2,
+            ..=1024 => 2 * SHORT_VECTORS_MAX,
+            _ => 0,
+        }
     }
 
     /// What each of so many pieces gives: the kernel `merge` cannot turn to the whole row, so for
