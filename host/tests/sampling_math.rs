@@ -1,6 +1,6 @@
 //! The arithmetic of sampling against independent ones: Philox against another crate's and the
 //! authors' vectors, exponential and logarithm against the host's, weights against their sum.
-use kernels_gpu::sampling::math::{exp, fixed, ln, multiply_high, scale};
+use kernels_gpu::sampling::math::{exp, fixed, fixed_exp, ln, multiply_high, scale};
 use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::{FilterOrder, RowParams};
 use kernels_gpu::sampling::philox::{draw_word, draw_words, philox4x32_10};
@@ -54,6 +54,14 @@ proptest! {
         prop_assert_eq!(draw_word(seed, position, sample), word);
         let second = u64::from(words[3]) << 32 | u64::from(words[2]);
         prop_assert_eq!(draw_words(seed, position, sample), [word, second]);
+    }
+
+    /// Lanes that weigh several at once weigh them as others do.
+    #[test]
+    fn without_a_branch_an_exponential_is_the_same(x in -50.0f32..=0.0, scale in 31u32..=62) {
+        for x in [x, x / 1e3, x * 1e3, -45.0, 0.0, -0.0, f32::NEG_INFINITY, f32::NAN] {
+            prop_assert_eq!(fixed_exp(x, scale), fixed(exp(x), scale), "{}", x);
+        }
     }
 
     /// What a top-p pass takes together weighs less than what top-p leaves out, so that the prefix

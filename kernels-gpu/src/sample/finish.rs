@@ -12,6 +12,9 @@
 //! A running mass is looked for in two steps: the masses of chunks of 32 candidates lie in shared
 //! memory, and a warp looks first among the chunks, then in one. All warps weigh; for top-p all of
 //! them look, which spares a broadcast; the draws are the first warp's.
+//!
+//! Where there are few candidates and nothing more is wanted than draws, the first warp does all of
+//! this alone ([`super::few`]).
 use core::marker::PhantomData;
 
 use cuda_std::global::GlobalArrayMut;
@@ -19,17 +22,18 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp};
 
+use super::few::{FEW_MAX, Few};
 use super::rows::RowTable;
 use crate::order::{bits_of_key, empty, index_of, is_empty, key_of};
 use crate::params::{Flip, RANKED_MAX};
 use crate::prim::answer::Finish;
 use crate::prim::bins::block_order;
 use crate::prim::element::{Element, place_on_line};
-use crate::prim::mass::{warp_reach, warp_sum_u64};
+use crate::prim::mass::{warp_reach, warp_shuffle_idx_u64, warp_sum_u64};
 use crate::prim::queue::Queue;
 use crate::prim::rows::Row;
 use crate::prim::sort::block_rank;
-use crate::sampling::filter::RowFilter;
+use crate::sampling::filter::{RowFilter, log_total};
 use crate::sampling::launch::SampleParams;
 use crate::sampling::math::multiply_high;
 use crate::sampling::params::{RowParams, RowStatus};
@@ -129,11 +133,18 @@ impl<const LARGE: bool> Sampling<LARGE> {
         let width = self.params.num_samples;
         let mut at = thread_idx_x();
         while at < width {
-            self.put(self.outputs.tokens, width, at, u32::MAX);
-            self.put(self.outputs.logprobs, width, at, f32::NEG_INFINITY.to_bits());
-            self.put(self.outputs.ranks, width, at, 0);
+            self.put_no_token(at);
             at += block_dim_x();
         }
+    }
+
+    /// Writes that a sample is no token.
+    #[inline(always)]
+    fn put_no_token(&self, sample: u32) {
+        let width = self.params.num_samples;
+        self.put(self.outputs.tokens, width, sample, u32::MAX);
+        self.put(self.outputs.logprobs, width, sample, f32::NEG_INFINITY.to_bits());
+        self.put(self.outputs.ranks, width, sample, 0);
     }
 }
 
@@ -166,6 +177,14 @@ impl<E: Element> Candidates<E> {
         } else {
             self.filter.filter_weight(self.logit(item))
         }
+    }
+
+    /// What candidate `at` of `count` weighs in the draw, without a branch.
+    #[inline(always)]
+    fn weight_straight(&self, at: u32, count: u32) -> u64 {
+        let item = if at < count { self.items.get(at) } else { empty(0) };
+        let logit = if is_empty(item) { f32::NEG_INFINITY } else { self.logit(item) };
+        self.filter.draw_weight_straight(logit)
     }
 
     /// Weighs the first `count` candidates, chunk by chunk. For all threads of the block together,
@@ -216,6 +235,8 @@ impl<E: Element, const LARGE: bool> Finish<E> for Sampling<LARGE> {
 
     #[inline(always)]
     fn finish(&self, _row: &Row<E>, queue: &mut Queue, has_nan: bool) {
+        // On its way while the candidates are ordered.
+        let row = self.row();
         let found = queue.count();
         let items = self.ordered::<E>(queue, found);
         let best = if found > 0 { items.get(0) } else { empty(0) };
@@ -223,34 +244,105 @@ impl<E: Element, const LARGE: bool> Finish<E> for Sampling<LARGE> {
         if !is_empty(best) {
             max = E::value(bits_of_key(key_of(best, Flip::LARGEST)));
         }
-        let row = self.row();
+        let status = RowStatus::of(max, has_nan);
+        // Only the first thread knows of NaNs; whether all is masked, every thread knows.
+        if row.sorted_k() > 0 && thread_idx_x() == 0 {
+            self.put(self.outputs.status, 1, 0, status as u32);
+        }
+        // The host sees to it that no row wants more than `k`; beyond it the order is not known.
+        let wanted = row.sorted_k().min(self.params.select.k);
+        let count = if status == RowStatus::AllMasked { 0 } else { found.min(wanted) };
+        let is_short = count > 0 && self.is_short(&row, count);
+        if is_short && thread_idx_x() >= WARP_SIZE {
+            return;
+        }
         let filter = RowFilter::new(&row, self.params.order, max, self.n);
         let candidates =
             Candidates::<E> { element: PhantomData, items, masses: self.masses, filter };
-        if row.sorted_k() > 0 {
-            let status = RowStatus::of(max, has_nan);
-            // Only the first thread knows of NaNs; whether all is masked, every thread knows.
-            if thread_idx_x() == 0 {
-                self.put(self.outputs.status, 1, 0, status as u32);
-            }
-            if status == RowStatus::AllMasked {
-                self.put_none();
-                self.put_top(&candidates, found, 0, 0);
-            } else {
-                self.sample(&row, &candidates, found);
-            }
+        if is_short {
+            self.draw_few(&row, &candidates, count);
+        } else if count > 0 {
+            self.sample(&row, &candidates, found, count);
         } else {
+            if wanted > 0 {
+                self.put_none();
+            }
             self.put_top(&candidates, found, 0, 0);
         }
     }
 }
 
 impl<const LARGE: bool> Sampling<LARGE> {
-    /// Filters and draws. For all threads of the block together.
+    /// Whether a row with so many candidates is the first warp's alone: they are few, their running
+    /// masses need to be known once, and a lane each has a word for the draws.
     #[inline(always)]
-    fn sample<E: Element>(&self, row: &RowParams, candidates: &Candidates<E>, found: u32) {
-        // The host sees to it that no row wants more than `k`; beyond it the order is not known.
-        let mut count = found.min(row.sorted_k()).min(self.params.select.k);
+    fn is_short(&self, row: &RowParams, count: u32) -> bool {
+        let SampleParams { order, num_samples, replacement, top, .. } = self.params;
+        let weighs_once = row.top_p >= 1.0 || RowFilter::weighs_alike(row, order);
+        let draws_alike = num_samples == 1 || replacement != 0 && num_samples <= WARP_SIZE;
+        count <= FEW_MAX && top == 0 && weighs_once && draws_alike
+    }
+
+    /// Filters and draws from the first `count` candidates. For the lanes of the first warp
+    /// together.
+    #[inline(always)]
+    fn draw_few<E: Element>(&self, row: &RowParams, candidates: &Candidates<E>, count: u32) {
+        // Each lane's is a sample's. They need no mass, and are worked out beside the weights.
+        let words = draw_word(row.seed, row.position, lane_id());
+        let few = Few::new(|at| candidates.weight_straight(at, count));
+        let mut total = few.total();
+        if candidates.filter.has_top_p() {
+            total = few.mass_at(candidates.filter.top_p_target(total));
+        }
+        let log_total = self.log_total(candidates, total);
+        let targets = multiply_high(words, total) + 1;
+        let mut sample = 0;
+        while sample < self.params.num_samples {
+            if let Some(at) = few.reach(warp_shuffle_idx_u64(targets, sample)) {
+                if total > 0 {
+                    self.put_drawn(candidates, sample, at, log_total);
+                } else {
+                    self.put_no_token(sample);
+                }
+            }
+            sample += 1;
+        }
+    }
+
+    /// The logarithm of what is drawn from, where it is wanted: it takes as long as a draw.
+    #[inline(always)]
+    fn log_total<E: Element>(&self, candidates: &Candidates<E>, total: u64) -> f64 {
+        let is_wanted = !self.outputs.logprobs.is_null();
+        if is_wanted { log_total(total, candidates.filter.scale()) } else { 0.0 }
+    }
+
+    /// Writes that a sample is candidate `at` of those whose total has this logarithm.
+    #[inline(always)]
+    fn put_drawn<E: Element>(
+        &self,
+        candidates: &Candidates<E>,
+        sample: u32,
+        at: u32,
+        log_total: f64,
+    ) {
+        let (outputs, width) = (&self.outputs, self.params.num_samples);
+        let item = candidates.items.get(at);
+        self.put(outputs.tokens, width, sample, index_of(item));
+        self.put(outputs.ranks, width, sample, at + 1);
+        let logprob = candidates.filter.log_ratio(candidates.logit(item), log_total);
+        self.put(outputs.logprobs, width, sample, logprob.to_bits());
+    }
+
+    /// Filters and draws from the first `count` of `found` candidates. For all threads of the block
+    /// together.
+    #[inline(always)]
+    fn sample<E: Element>(
+        &self,
+        row: &RowParams,
+        candidates: &Candidates<E>,
+        found: u32,
+        mut count: u32,
+    ) {
         if candidates.filter.has_top_p() {
             let total = candidates.weigh(count, false);
             let target = candidates.filter.top_p_target(total);
@@ -278,7 +370,7 @@ impl<const LARGE: bool> Sampling<LARGE> {
             if at < found {
                 let item = candidates.items.get(at);
                 token = index_of(item);
-                if candidates.weight(at, count, true) > 0 {
+                if !self.outputs.top_logprobs.is_null() && candidates.weight(at, count, true) > 0 {
                     logprob = candidates.filter.log_probability(candidates.logit(item), total);
                 }
             }
@@ -299,25 +391,22 @@ impl<const LARGE: bool> Sampling<LARGE> {
         total: u64,
     ) {
         let width = self.params.num_samples;
+        let log_total = self.log_total(candidates, total);
         let (mut left, mut sample) = (total, 0);
         while sample < width {
-            let (mut token, mut rank, mut logprob) = (u32::MAX, 0, f32::NEG_INFINITY);
             if left > 0 {
                 let word = draw_word(row.seed, row.position, sample);
                 let at = candidates.reach(multiply_high(word, left) + 1, count, true);
-                let item = candidates.items.get(at);
-                (token, rank) = (index_of(item), at + 1);
-                logprob = candidates.filter.log_probability(candidates.logit(item), total);
+                let weight = candidates.weight(at, count, true);
+                if lane_id() == 0 {
+                    self.put_drawn(candidates, sample, at, log_total);
+                }
                 if self.params.replacement == 0 {
-                    let weight = candidates.weight(at, count, true);
                     left -= weight;
                     self.remove(candidates, at, weight);
                 }
-            }
-            if lane_id() == 0 {
-                self.put(self.outputs.tokens, width, sample, token);
-                self.put(self.outputs.ranks, width, sample, rank);
-                self.put(self.outputs.logprobs, width, sample, logprob.to_bits());
+            } else if lane_id() == 0 {
+                self.put_no_token(sample);
             }
             sample += 1;
         }

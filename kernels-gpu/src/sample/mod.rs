@@ -7,6 +7,7 @@
 //! logarithms of probabilities are wanted.
 pub mod digits;
 pub mod draw;
+pub mod few;
 pub mod finish;
 pub mod full;
 pub mod look;

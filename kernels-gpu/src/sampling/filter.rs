@@ -10,7 +10,7 @@
 //! | HuggingFace | what top-k left | the row's | the row's |
 //! | Vllm | what min-p and top-k left | the row's | the row's |
 //! | LlamaCpp | what top-k left | 1 | the row's |
-use super::math::{exp, fixed, ln, scale, share_of};
+use super::math::{exp, fixed, fixed_exp, ln, scale, share_of};
 use super::params::{FilterOrder, RowParams};
 use crate::order::key;
 
@@ -64,6 +64,17 @@ impl RowFilter {
         }
     }
 
+    /// Whether a row's tokens weigh for top-p what they weigh in the draw: at the same temperature,
+    /// and with the same ones turned away by min-p.
+    #[inline(always)]
+    pub fn weighs_alike(row: &RowParams, order: FilterOrder) -> bool {
+        match order {
+            FilterOrder::HuggingFace => row.min_p <= 0.0,
+            FilterOrder::Vllm => true,
+            FilterOrder::LlamaCpp => row.min_p <= 0.0 && row.draw_temperature() == 1.0,
+        }
+    }
+
     /// How far a logit lies below the greatest: at most 0. Where the greatest is `+inf`, others are
     /// infinitely far. A NaN counts as `-inf`.
     #[inline(always)]
@@ -110,6 +121,16 @@ impl RowFilter {
         fixed(exp(distance * self.draw_factor), self.scale)
     }
 
+    /// As [`RowFilter::draw_weight`], without a branch.
+    #[inline(always)]
+    pub fn draw_weight_straight(&self, logit: f32) -> u64 {
+        let below = if logit < self.max { logit - self.max } else { f32::NEG_INFINITY };
+        let distance = if logit == self.max { 0.0 } else { below };
+        let scaled = distance * self.draw_factor;
+        let kept = if distance < self.bound { f32::NEG_INFINITY } else { scaled };
+        fixed_exp(kept, self.scale)
+    }
+
     /// Fractional bits of a token's weights.
     #[inline(always)]
     pub fn scale(&self) -> u32 {
@@ -138,10 +159,21 @@ impl RowFilter {
     /// The same for a total in which the greatest weighs `2^scale`.
     #[inline(always)]
     pub fn log_share(&self, logit: f32, total: u64, scale: u32) -> f32 {
-        let distance = self.distance(logit) as f64 * self.draw_factor as f64;
-        // The greatest weighs `2^scale`, so that the logarithm is of at least 1, and all of the sum
-        // has one sign: nothing cancels.
-        let unit = f64::from_bits((1023 - scale as u64) << 52);
-        (distance - ln(total as f64 * unit)) as f32
+        self.log_ratio(logit, log_total(total, scale))
     }
+
+    /// The same for a total of which [`log_total`] is `log_total`.
+    #[inline(always)]
+    pub fn log_ratio(&self, logit: f32, log_total: f64) -> f32 {
+        let distance = self.distance(logit) as f64 * self.draw_factor as f64;
+        (distance - log_total) as f32
+    }
+}
+
+/// The natural logarithm of a total in which the greatest weighs `2^scale`: of at least 1, so that
+/// nothing cancels in [`RowFilter::log_ratio`], where all of the sum has one sign.
+#[inline(always)]
+pub fn log_total(total: u64, scale: u32) -> f64 {
+    let unit = f64::from_bits((1023 - scale as u64) << 52);
+    ln(total as f64 * unit)
 }

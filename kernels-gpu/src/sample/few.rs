@@ -1,0 +1,73 @@
+//! Few candidates, which one warp weighs and draws from by itself.
+//!
+//! # Idea
+//! Each lane weighs a run of neighbouring candidates, all at once; one sum over the lanes gives the
+//! running mass through every candidate. Where the draw weighs as top-p does, what top-p keeps
+//! weighs what runs through its last candidate, and every share of that is reached no later: so one
+//! list of running masses serves both, without a barrier.
+use cuda_std::unroll;
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_ballot};
+
+use crate::prim::mass::{warp_prefix_sum_u64, warp_shuffle_idx_u64};
+
+/// Candidates a lane.
+const RUN: usize = 4;
+
+/// The most candidates.
+pub const FEW_MAX: u32 = RUN as u32 * WARP_SIZE;
+
+/// The running masses through this lane's candidates.
+pub struct Few {
+    through: [u64; RUN],
+}
+
+impl Few {
+    /// Of candidates that weigh what `weight` says. For the lanes of a warp together, as are the
+    /// other methods.
+    #[inline(always)]
+    pub fn new(weight: impl Fn(u32) -> u64) -> Few {
+        let first = lane_id() * RUN as u32;
+        let mut through = [0; RUN];
+        unroll!(i in RUN => { through[i] = weight(first + i as u32); });
+        unroll!(i in RUN - 1 => { through[i + 1] += through[i]; });
+        let before = warp_prefix_sum_u64(through[RUN - 1]) - through[RUN - 1];
+        unroll!(i in RUN => { through[i] += before; });
+        Few { through }
+    }
+
+    /// What all weigh; the same in all lanes.
+    #[inline(always)]
+    pub fn total(&self) -> u64 {
+        warp_shuffle_idx_u64(self.through[RUN - 1], WARP_SIZE - 1)
+    }
+
+    /// The mass through the first candidate at which the running mass reaches `target`; through the
+    /// last one where none does. The same in all lanes.
+    #[inline(always)]
+    pub fn mass_at(&self, target: u64) -> u64 {
+        let mut mass = self.through[RUN - 1];
+        unroll!(i in RUN - 1 => {
+            let earlier = self.through[RUN - 2 - i];
+            if earlier >= target {
+                mass = earlier;
+            }
+        });
+        warp_shuffle_idx_u64(mass, self.lane_at(target))
+    }
+
+    /// The first candidate at which the running mass reaches `target`, in the lane that has it; the
+    /// last one where none does.
+    #[inline(always)]
+    pub fn reach(&self, target: u64) -> Option<u32> {
+        let mut at = lane_id() * RUN as u32;
+        unroll!(i in RUN - 1 => { at += (self.through[i] < target) as u32; });
+        if lane_id() == self.lane_at(target) { Some(at) } else { None }
+    }
+
+    /// The first lane in which the running mass reaches `target`; the last one where none does.
+    #[inline(always)]
+    fn lane_at(&self, target: u64) -> u32 {
+        let reached = warp_vote_ballot(FULL_MASK, self.through[RUN - 1] >= target);
+        reached.trailing_zeros().min(WARP_SIZE - 1)
+    }
+}
