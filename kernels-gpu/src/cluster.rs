@@ -93,8 +93,8 @@ pub unsafe fn cluster<E: Element, const U: usize>(
 ///
 /// # Safety
 /// As for [`cluster`], but for values and indices; and
-/// - *in bounds*: what `table` and `outputs` name has their shapes; the launch has the shared memory
-///   of `sample::finish`;
+/// - *in bounds*: what `table` and `outputs` name has their shapes; the launch has the shared
+///   memory of `sample::finish`;
 /// - *no concurrent writer*: nothing writes the table, nothing else touches the outputs.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own

@@ -318,8 +318,8 @@ pub const fn team_groups(k: u32, warps: u32) -> u32 {
     groups
 }
 
-/// Words of 64 bits that the other blocks of a cluster of `blocks` give to the first: a list each, and
-/// a note.
+/// Words of 64 bits that the other blocks of a cluster of `blocks` give to the first: a list each,
+/// and a note.
 pub const fn team_words(blocks: u32, slots: u32) -> u32 {
     (blocks - 1) * (slots + 1)
 }

@@ -40,7 +40,8 @@ fn launches(bench: &Bench) -> Result<Vec<Constant>> {
     }
     for size in [2, 4, 8] {
         let extras = LaunchExtras { cluster: Some([size, 1, 1]), programmatic: false };
-        let grid = all / size * size;
+        // Whole clusters, one at least.
+        let grid = (all / size * size).max(size);
         let launch = Launch { extras, ..Launch::new("empty", grid, 512, &[bench.out.0]) };
         let setting = format!("{grid} x 512, clusters of {size}");
         let time = further(bench, &launch)?;

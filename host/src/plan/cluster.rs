@@ -39,7 +39,7 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
     }
     let vectors = problem.n as u32 / problem.dtype.per_vector();
     let at_once = 16 * WARP * depths(Purpose::Answer, problem.dtype)[0];
-    if vectors <= at_once || vectors > BLOCKS_MAX * VECTORS_MAX {
+    if vectors <= at_once || vectors >= BLOCKS_MAX * VECTORS_MAX {
         return 0;
     }
     let most = match device.multiprocessors / rows {
