@@ -196,7 +196,8 @@ impl Planner<'_> {
             vectors.div_ceil(WARP * DEPTH_MAX / 2).next_power_of_two().clamp(least, 16)
         } else if self.takes_turns() {
             // Measured on an H200: with blocks of few warps one row's end overlaps another's
-            // reading; with no more than two long rows a multiprocessor there is nothing to overlap.
+            // reading; with no more than two long rows a multiprocessor there is nothing to
+            // overlap.
             let most = match self.problem.k {
                 _ if rows <= 2 && vectors > SHORT_VECTORS_MAX => 16,
                 0..=512 if rows <= 2 => 8,
@@ -230,7 +231,13 @@ impl Planner<'_> {
         let target = self.value(Knob::Stage1TargetCtas, self.device.multiprocessors);
         // More than one wave of blocks costs more than idle multiprocessors.
         let parallel = (target / rows).max(1);
-        let budget = self.value(Knob::TargetStage2Candidates, 8192).max(k);
+        // Measured on an H200: where pieces give all of many, more of them than this cost more to
+        // merge than they spare to read.
+        let preset = match k {
+            129..=256 => (self.problem.n as u32 / 128).clamp(1024, 8192),
+            _ => 8192,
+        };
+        let budget = self.value(Knob::TargetStage2Candidates, preset).max(k);
         let budget = match self.value(Knob::Stage1ParallelHint, 0) {
             0 => (1..=parallel).rev().find(|&p| p * self.piece_k(p) <= budget).unwrap_or(1),
             _ => u32::MAX,
@@ -257,7 +264,7 @@ impl Planner<'_> {
         match self.problem.k as u32 {
             0..=SMALL_K_MAX if self.problem.dtype == Dtype::F32 => SHORT_VECTORS_MAX,
             0..=SMALL_K_MAX => SHORT_VECTORS_MAX / 2,
-            ..=1024 => 2 * SHORT_VECTORS_MAX,
+            129..=1024 => 2 * SHORT_VECTORS_MAX,
             _ => 0,
         }
     }
