@@ -246,7 +246,8 @@ impl Planner<'_> {
         // reading and merging are in balance.
         let round = vectors.div_ceil(warps * WARP);
         let balanced = match self.knobs.get(Knob::Stage1TargetCtas) {
-            None if vectors <= self.alone_max() => 1,
+            // `stream` keeps its two stages.
+            None if self.backend != Backend::Stream && vectors <= self.alone_max() => 1,
             None => round.div_ceil(DEPTH_MAX).max(16).min(round),
             Some(_) => round,
         };
