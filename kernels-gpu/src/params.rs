@@ -373,7 +373,7 @@ pub const CONTROL_WORDS: u32 = 96;
 /// | histograms | `[u32; 2 * 256]` | while a bound is looked for |
 /// | control | `[u32; 96]` | the whole kernel |
 /// | holes | `[u16; k]` | while items are moved together |
-/// | keys | `[u32; survey_keys]` | from the survey of a chunk to the choice of its units |
+/// | keys | `[u32; survey_keys]` | a chunk's keys, then its list of parts; in the end an order's bins |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLayout {
     /// Items that fit.
@@ -447,6 +447,8 @@ pub(crate) enum Control {
     Sums,
     /// Whether anything was noted.
     Noted = 19,
+    /// Parts of units that were listed.
+    Parts,
     /// Lanes of each warp whose best equals the bound.
     Ties = 32,
     /// The best keys of a survey.

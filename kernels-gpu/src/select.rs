@@ -219,9 +219,8 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
         queue = unsafe { part.queue(k, false) };
         let batches = lists.batches();
         lists.raise_bound(&mut queue, k);
-        // Whether the lists suffice shows in the bound of a crop.
-        queue.absorb(batches, if gives_all { finish.keep() } else { k });
-        if gives_all || lists.suffice(&queue) {
+        queue.absorb(batches, finish.keep());
+        if gives_all || lists.suffice(&queue, k) {
             break;
         }
         // Some piece had more of the best than it gave: now the whole row, by this block alone.

@@ -20,7 +20,8 @@ const DEPTH_MAX: u32 = SELECT_DEPTHS[0];
 /// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks
 /// fit on a multiprocessor.
 pub(super) const SLACK: u32 = 2048;
-/// Units that a warp surveys at once, at most: their keys take 4 bytes a thread each.
+/// Units that a warp surveys at once where there is no room for the keys of all, of two blocks: they
+/// take 4 bytes a thread each.
 pub(super) const CHUNK_UNITS: u32 = 16;
 
 const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
@@ -104,8 +105,7 @@ impl Planner<'_> {
         let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
         let chunk_units = self.chunk_units(units, warps);
         let takes_all = self.takes_all();
-        let slack = if takes_all { n + BIN_MAX } else { SLACK.max(k).min(n) };
-        let layout = self.queue(slack, survey_keys(chunk_units, warps * WARP));
+        let layout = self.queue(self.slack(), survey_keys(chunk_units, warps * WARP));
         let params = SelectParams {
             row_stride: row_stride as u64,
             n,
@@ -154,14 +154,32 @@ impl Planner<'_> {
         Ok(GpuPlan { steps, workspace })
     }
 
-    /// Units that a warp surveys at once: up to [`CHUNK_UNITS`], fewer where shared memory is
-    /// scarce.
+    /// Items beyond k that a queue should hold. For a large k: twice as many, which a survey's
+    /// bound rarely lets through, and room to order k of them without a crop before.
+    fn slack(&self) -> u32 {
+        let (k, n) = (self.problem.k as u32, self.problem.n as u32);
+        if self.takes_all() {
+            n + BIN_MAX
+        } else if k > SMALL_K_MAX {
+            SLACK.max(2 * k).min(n) + BIN_MAX
+        } else {
+            SLACK.min(n)
+        }
+    }
+
+    /// Units that a warp surveys at once: all, or else up to [`CHUNK_UNITS`], fewer where shared
+    /// memory is scarce.
     fn chunk_units(&self, units: u32, warps: u32) -> u32 {
-        let k = self.problem.k as u32;
-        let fits = |units: u32| {
+        let bytes = |slack: u32, units: u32| {
             let keys = survey_keys(units, warps * WARP);
-            QueueLayout::new(k, 0, keys).bytes() <= self.device.shared_bytes_max
+            QueueLayout::new(self.problem.k as u32, slack, keys).bytes()
         };
+        if units <= CHUNK_UNITS_MAX
+            && 2 * bytes(self.slack(), units) <= self.device.shared_bytes_max
+        {
+            return units;
+        }
+        let fits = |units: u32| bytes(0, units) <= self.device.shared_bytes_max;
         let mut chunk = CHUNK_UNITS;
         while chunk > 1 && !fits(chunk) {
             chunk /= 2;
@@ -282,7 +300,8 @@ impl Planner<'_> {
     /// have to be told apart. Measured on an H200: as many as the piece has for it;
     /// fewer where two blocks take turns, which hide each other's waits.
     fn depth(&mut self, piece_vectors: u32, warps: u32, piece_k: u32) -> u32 {
-        let fine = previous_power_of_two(piece_vectors / (4 * piece_k).min(piece_vectors));
+        let per_part = self.problem.dtype.per_vector() * piece_k;
+        let fine = previous_power_of_two(piece_vectors / per_part.min(piece_vectors));
         let all = piece_vectors.div_ceil(WARP * warps).next_power_of_two();
         let preset = if self.takes_all() {
             all
@@ -375,7 +394,7 @@ impl Planner<'_> {
         let preset = u32::from(candidates > MERGE_AT_ONCE_MAX.max(2 * k));
         let tiles = self.value(Knob::Stage2Impl, preset) == 1;
         let tile = self.value(Knob::Stage2Tile, SLACK.max(k).min(candidates));
-        let at_once = QueueLayout::new(k, candidates - k, 0);
+        let at_once = QueueLayout::new(k, candidates + BIN_MAX, 0);
         if !tiles && at_once.bytes() <= self.device.shared_bytes_max {
             return at_once;
         }

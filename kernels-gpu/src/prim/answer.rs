@@ -2,7 +2,7 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 
-use super::bins::block_order;
+use super::bins::{Ordering, block_order};
 use super::element::{Element, place_on_line};
 use super::queue::Queue;
 use super::rows::Row;
@@ -154,13 +154,15 @@ impl<'a, E: Element> Answer<'a, E> {
         self.turn_items(queue, found);
         // Separates the count's read from the sort, which may write where nobody has read yet.
         sync_threads();
-        block_order(
-            queue,
-            found,
-            self.shape.k,
-            |item| self.line(item),
-            |rank, item| self.put_turned(rank, item),
-        );
+        let AnswerShape { k, order, .. } = self.shape;
+        let halves = E::PER_VECTOR == 8 && order == Order::Best;
+        let ordering = Ordering { count: found, k, halves };
+        let ordered = block_order(queue, ordering, |item| self.line(item));
+        let (mut rank, count) = (thread_idx_x(), found.min(k));
+        while rank < count {
+            self.put(rank, self.turned(ordered.get(rank)));
+            rank += block_dim_x();
+        }
         self.fill_up(found);
     }
 

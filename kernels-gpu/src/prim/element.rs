@@ -66,6 +66,12 @@ pub trait Element: Copy {
         if Self::PER_VECTOR == 8 { half | half >> 16 } else { half }
     }
 
+    /// The best key of such a word.
+    #[inline(always)]
+    fn worst_key(flip: Flip) -> u32 {
+        Self::best_key(Self::worst(flip), flip)
+    }
+
     /// The value of places for which a row has no element: `-inf`, or `+inf` where the smallest are
     /// wanted.
     #[inline(always)]

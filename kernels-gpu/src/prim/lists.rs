@@ -7,7 +7,7 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_all};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
 
 use super::queue::{Batch, Queue, Source};
 use super::tops::Ranking;
@@ -90,20 +90,24 @@ impl Lists {
         self.header() + (self.pieces * self.top_count + piece * CUT_WORDS) as u64
     }
 
-    /// Whether the best `k` that a queue holds, having taken in all lists, are the row's, although
-    /// pieces may have left out some of theirs. For the lanes of a warp together.
+    /// Whether the best `k` of a queue that took in all lists are the row's, although pieces may
+    /// have left out some of theirs. For all threads of the block together, behind a barrier; ends
+    /// with one.
     #[inline(always)]
-    pub fn suffice(&self, queue: &Queue) -> bool {
-        let mut cut = 0;
+    pub fn suffice(&self, queue: &Queue, k: u32) -> bool {
+        let (mut high, mut low) = (0, 0);
         let mut piece = lane_id();
         while piece < self.pieces {
             let at = self.cut(piece);
-            cut = cut.max((self.tops.get(at) as u64) << 32 | self.tops.get(at + 1) as u64);
+            let cut = (self.tops.get(at), self.tops.get(at + 1));
+            (high, low) = (high, low).max(cut);
             piece += WARP_SIZE;
         }
-        // What a piece left out is below its cut. Without a cut nothing was left out; with one, the
-        // queue must have had more than k, and so have found a bound for them.
-        warp_vote_all(FULL_MASK, cut <= queue.bound())
+        let most = warp_reduce_max(FULL_MASK, high);
+        let low = warp_reduce_max(FULL_MASK, if high == most { low } else { 0 });
+        // What a piece left out is below its cut; a cut of 0 says that it left out nothing.
+        let cut = (most as u64) << 32 | low as u64;
+        cut == 0 || queue.count_reaching(cut) >= k
     }
 
     /// Raises the queue's bound to something that `k` of the row's elements reach, as far as the

@@ -7,6 +7,7 @@ pub mod lists;
 pub mod masking;
 pub mod mass;
 pub mod part;
+pub mod parts;
 pub mod queue;
 pub mod rows;
 pub mod scan;

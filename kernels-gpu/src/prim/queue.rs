@@ -153,6 +153,41 @@ impl Queue {
         }
     }
 
+    /// Leaves at most `keep` of the items that were pushed, `keep >= k`, the best `k` among them,
+    /// unsorted. Begins and ends with a barrier.
+    #[inline(always)]
+    pub fn settle(&mut self, keep: u32) {
+        // Separates the items from a crop's reads.
+        sync_threads();
+        let count = self.count();
+        if count > keep {
+            self.crop(count);
+        }
+    }
+
+    /// As [`Queue::settle`], of items that were offered when the queue had `before` items; `false`,
+    /// and just these, where there was no room for all.
+    #[inline(always)]
+    pub fn settle_offered(&mut self, before: u32, keep: u32) -> bool {
+        // Separates the items from a crop's reads.
+        sync_threads();
+        let count = self.count();
+        if count > self.layout.capacity {
+            // Separates the count's read from its change.
+            sync_threads();
+            if thread_idx_x() == 0 {
+                self.set_count(before);
+            }
+            // Separates the count's change from its use.
+            sync_threads();
+            return false;
+        }
+        if count > keep {
+            self.crop(count);
+        }
+        true
+    }
+
     /// Lets one warp's batches flow in until they end or there is no room, or another warp has
     /// none; whether items wait for room. For the lanes of a warp together.
     #[inline(always)]
@@ -173,6 +208,39 @@ impl Queue {
     #[inline(always)]
     pub fn push(&self, item: u64) {
         self.items.set(self.control.fetch_add(Control::Count as u32, 1), item);
+    }
+
+    /// Adds an item if there is room; counts it in any case. By any thread.
+    #[inline(always)]
+    pub fn offer(&self, item: u64) {
+        let slot = self.control.fetch_add(Control::Count as u32, 1);
+        if slot < self.layout.capacity {
+            self.items.set(slot, item);
+        }
+    }
+
+    /// How many parts of units are listed.
+    #[inline(always)]
+    pub fn parts(&self) -> SharedArray<u32> {
+        self.control.at(Control::Parts as u32)
+    }
+
+    /// Forgets the list of parts. For all threads of the block together, behind a barrier.
+    #[inline(always)]
+    pub fn forget_parts(&self) {
+        if thread_idx_x() == 0 {
+            self.parts().set(0, 0);
+        }
+    }
+
+    /// How many of the queue's items reach `bound`, in every thread. For all threads of the block
+    /// together, behind a barrier, once in a queue's life; ends with one.
+    #[inline(always)]
+    pub fn count_reaching(&self, bound: u64) -> u32 {
+        let mut reaching = 0;
+        Cropped { items: self.items, count: self.count() }
+            .each(|_, item| reaching += (item >= bound) as u32);
+        self.sum(0, reaching)
     }
 
     /// Notes something about the queue's block. By any thread.
@@ -293,13 +361,38 @@ impl Queue {
         self.control.at(Control::BestTops as u32)
     }
 
-    /// Raises the bound to something that at least `k` of the items reach, and not many more but
-    /// for equals; its key.
+    /// Raises the bound to a key that at least `k` of `keys` reach, and not many more but for
+    /// equals; how many do, or more. `base` is at most the k-th best key, and none is further
+    /// above it than `span`. For all threads of the block together, behind [`Queue::range_of`].
     #[inline(always)]
-    pub fn raise_to_kth(&mut self, items: &impl Items) -> u32 {
-        let key = (self.find_bound(items, bound_spare(self.k)) >> 32) as u32;
-        self.raise(key);
-        key
+    pub fn raise_to_kth_key(&mut self, keys: &impl Keys, (base, span): (u32, u32)) -> u32 {
+        let (mut base, mut most, mut rank, mut pass) = (base, span, self.k, 0);
+        loop {
+            let shift = (32 - most.leading_zeros()).saturating_sub(DIGIT_BITS);
+            if most == 0 {
+                // All of them are equal.
+                self.raise(base);
+                return u32::MAX;
+            }
+            let histogram = self.histogram(pass);
+            keys.each(|key| {
+                // Below the base it wraps round.
+                let from_base = key.wrapping_sub(base);
+                if from_base <= most {
+                    histogram.add(from_base >> shift, 1);
+                }
+            });
+            // Separates counting from reading.
+            sync_threads();
+            let bin = self.find_bin(pass, rank);
+            base += bin.digit << shift;
+            rank -= bin.above;
+            if bin.count <= rank + bound_spare(self.k) {
+                self.raise(base);
+                return self.k - rank + bin.count;
+            }
+            (most, pass) = ((1 << shift) - 1, pass + 1);
+        }
     }
 
     /// Raises the bound to whatever has this key.
@@ -352,7 +445,7 @@ impl Queue {
     #[inline(always)]
     pub fn crop(&mut self, count: u32) {
         let items = Cropped { items: self.items, count };
-        self.bound = self.find_bound(&items, 0);
+        self.bound = self.find_bound(&items);
         if thread_idx_x() == 0 {
             // Everybody has read the old words before the search's barriers.
             self.set_count(self.k);
@@ -361,9 +454,9 @@ impl Queue {
         self.close_ranks(count);
     }
 
-    /// Something that at least `k` of the items reach, and at most `k + spare`. In every thread.
+    /// The `k`-th best item, or something below it that no other item reaches. In every thread.
     #[inline(always)]
-    fn find_bound(&mut self, items: &impl Items, spare: u32) -> u64 {
+    fn find_bound(&mut self, items: &Cropped) -> u64 {
         let (base, span) = self.range(items);
         let mut open = (64 - span.leading_zeros()).max(1);
         let (mut offset, mut rank, mut pass) = (0u64, self.k, 0);
@@ -381,7 +474,7 @@ impl Queue {
             let bin = self.find_bin(pass, rank);
             offset |= (bin.digit as u64) << shift;
             rank -= bin.above;
-            if bin.count <= rank + spare {
+            if bin.count <= rank {
                 break;
             }
             open = shift;
@@ -393,7 +486,7 @@ impl Queue {
     /// Something that no item is below, and how far at most the greatest is above it. In every
     /// thread. Clears the first histogram.
     #[inline(always)]
-    fn range(&mut self, items: &impl Items) -> (u64, u64) {
+    fn range(&mut self, items: &Cropped) -> (u64, u64) {
         let (mut least_high, mut most_high) = (u32::MAX, 0);
         let (mut least_low, mut most_low) = (u32::MAX, 0);
         items.each(|_, item| {
@@ -401,16 +494,21 @@ impl Queue {
             (least_high, most_high) = (least_high.min(high), most_high.max(high));
             (least_low, most_low) = (least_low.min(low), most_low.max(low));
         });
+        self.range_of((least_high, least_low), (most_high, most_low))
+    }
+
+    /// As [`Queue::range`], of each thread's least and greatest upper and lower word. For all
+    /// threads of the block together, behind a barrier; ends with one.
+    #[inline(always)]
+    pub fn range_of(&mut self, least: (u32, u32), most: (u32, u32)) -> (u64, u64) {
         let words = self.range_words(self.searches);
-        least_high = warp_reduce_min(FULL_MASK, least_high);
-        most_high = warp_reduce_max(FULL_MASK, most_high);
-        least_low = warp_reduce_min(FULL_MASK, least_low);
-        most_low = warp_reduce_max(FULL_MASK, most_low);
+        let least = (warp_reduce_min(FULL_MASK, least.0), warp_reduce_min(FULL_MASK, least.1));
+        let most = (warp_reduce_max(FULL_MASK, most.0), warp_reduce_max(FULL_MASK, most.1));
         if lane_id() == 0 {
-            words.min(0, least_high);
-            words.max(1, most_high);
-            words.min(2, least_low);
-            words.max(3, most_low);
+            words.min(0, least.0);
+            words.max(1, most.0);
+            words.min(2, least.1);
+            words.max(3, most.1);
         }
         self.clear(self.histogram(0), 0);
         // Separates the words and the cleared histogram from their use.
@@ -481,14 +579,26 @@ impl Queue {
         sync_threads();
     }
 
-    /// What no item of the first `count` is below, how far at most the greatest is above it, and
-    /// two histograms' room, cleared. For all threads of the block together, behind a barrier; ends
-    /// with one.
+    /// What no item of the first `count` is below and how far at most the greatest is above it; and
+    /// the least and the greatest lower word. For all threads of the block together, behind a
+    /// barrier; ends with one.
     #[inline(always)]
-    pub fn prepare_bins(&mut self, count: u32) -> (u64, u64, SharedArray<u32>) {
-        self.clear(self.histogram(1), 0);
-        let (base, span) = self.range(&Cropped { items: self.items, count });
-        (base, span, self.histograms)
+    pub fn prepare_bins(&mut self, count: u32) -> ((u64, u64), (u32, u32)) {
+        let words = self.range_words(self.searches);
+        let range = self.range(&Cropped { items: self.items, count });
+        (range, (words.get(2), words.get(3)))
+    }
+
+    /// Words for other counts, and how many, at least two histograms'. They are where a survey
+    /// keeps its keys or where a bound is looked for: neither may be under way.
+    #[inline(always)]
+    pub fn room_for_bins(&self) -> (SharedArray<u32>, u32) {
+        let keys = self.layout.survey_keys;
+        if keys <= 2 * BINS {
+            return (self.histograms, 2 * BINS);
+        }
+        // SAFETY: `new`'s caller grants the layout's memory; no survey is under way.
+        (unsafe { SharedArray::new(self.layout.keys()) }, keys)
     }
 
     /// A word for what one warp tells the others.
@@ -543,10 +653,10 @@ impl Queue {
     }
 }
 
-/// Items that a block holds together, some in each thread.
-pub trait Items {
-    /// Calls `f` with number and value of this thread's items.
-    fn each(&self, f: impl FnMut(u32, u64));
+/// Keys that a block holds together, some in each thread.
+pub trait Keys {
+    /// Calls `f` with each of this thread's keys, and perhaps with some zeros.
+    fn each(&self, f: impl FnMut(u32));
 }
 
 /// The first items of the queue, spread over the block.
@@ -555,7 +665,8 @@ struct Cropped {
     count: u32,
 }
 
-impl Items for Cropped {
+impl Cropped {
+    /// Calls `f` with number and value of this thread's items.
     #[inline(always)]
     fn each(&self, mut f: impl FnMut(u32, u64)) {
         let mut at = thread_idx_x();

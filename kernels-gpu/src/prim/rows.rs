@@ -8,10 +8,9 @@ use core::marker::PhantomData;
 
 use cuda_std::global::GlobalArray;
 use cuda_std::unroll;
-use cuda_std::warp::{WARP_SIZE, lane_id};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
 use super::element::{Element, value_of_key};
-use super::queue::Batch;
 use crate::order::{composite, index_of};
 use crate::params::Flip;
 
@@ -110,35 +109,50 @@ impl<E: Element> Row<E> {
         self.head + vector * E::PER_VECTOR as u32
     }
 
+    /// A vector of the row.
+    #[inline(always)]
+    pub fn vector(&self, number: u32) -> [u32; 4] {
+        self.vectors.get_vec4_streaming(number as u64 * 4)
+    }
+
     /// This lane's `U` vectors of the unit that starts at vector `first`, the same for the lanes of
-    /// a warp; what is at or behind vector `end` is absent.
+    /// a warp and a warp's width apart; what is at or behind vector `end` is absent.
     #[inline(always)]
     pub fn unit<const U: usize>(&self, first: u32, end: u32, flip: Flip) -> Unit<E, U> {
         // The loads of whole units are in flight together.
-        self.load(first, end, flip, first + U as u32 * WARP_SIZE <= end)
+        let whole = first + U as u32 * WARP_SIZE <= end;
+        self.load(first + lane_id(), WARP_SIZE, end, flip, whole)
     }
 
-    /// As [`Row::unit`], for a unit of each lane's own.
+    /// The `U` vectors from `first`, each lane's own, `step` apart (1, or a warp's width); what is
+    /// at or behind vector `end` is absent.
     #[inline(always)]
-    pub fn unit_of_lane<const U: usize>(&self, first: u32, end: u32, flip: Flip) -> Unit<E, U> {
-        self.load(first, end, flip, false)
+    pub fn part<const U: usize>(&self, first: u32, step: u32, end: u32, flip: Flip) -> Unit<E, U> {
+        self.load(first, step, end, flip, false)
     }
 
     #[inline(always)]
-    fn load<const U: usize>(&self, first: u32, end: u32, flip: Flip, whole: bool) -> Unit<E, U> {
-        let mine = first + lane_id();
+    fn load<const U: usize>(
+        &self,
+        first: u32,
+        step: u32,
+        end: u32,
+        flip: Flip,
+        whole: bool,
+    ) -> Unit<E, U> {
         let mut unit = Unit {
             words: [[E::worst(flip); 4]; U],
-            present: end.saturating_sub(mine).div_ceil(WARP_SIZE),
-            index: self.index_of_vector(mine),
-            first_index: self.index_of_vector(first),
+            present: 0,
+            index: self.index_of_vector(first),
+            step,
             flip,
             element: PhantomData,
         };
         unroll!(u in U => {
-            let vector = mine + u as u32 * WARP_SIZE;
+            let vector = first + u as u32 * step;
             if whole || vector < end {
-                unit.words[u] = self.vectors.get_vec4_streaming(vector as u64 * 4);
+                unit.words[u] = self.vector(vector);
+                unit.present = u as u32 + 1;
             }
         });
         unit
@@ -153,8 +167,8 @@ pub struct Unit<E: Element, const U: usize> {
     present: u32,
     /// Index in the row of the lane's first element.
     index: u32,
-    /// Index in the row of the whole unit's first element.
-    first_index: u32,
+    /// So many vectors lie from one of the lane's to the next.
+    step: u32,
     flip: Flip,
     element: PhantomData<E>,
 }
@@ -164,34 +178,67 @@ impl<E: Element, const U: usize> Unit<E, U> {
     /// whether one of them is a NaN that is masked.
     #[inline(always)]
     pub fn best_key(&self) -> (u32, bool) {
-        let mut best = match self.flip {
-            Flip::LARGEST => self.fold(E::greatest),
-            _ => self.fold(E::least),
+        let (best, has_nan) = match self.flip {
+            Flip::LARGEST => self.best_of_lane(E::greatest),
+            _ => self.best_of_lane(E::least),
         };
-        let has_nan = E::MASKS_NAN && E::holds_nan(best);
-        if has_nan {
-            best = self.fold(E::greatest_counted);
-        }
         (E::best_key(best, self.flip), has_nan)
+    }
+
+    /// As [`Unit::best_key`], of the `U` neighbouring vectors that [`part_of_lane`] names instead
+    /// of the lane's own. For the lanes of a warp together, of a unit whose vectors are a warp's
+    /// width apart.
+    #[inline(always)]
+    pub fn best_key_of_part(&self) -> (u32, bool) {
+        let (best, has_nan) = match self.flip {
+            Flip::LARGEST => self.best_of_part(E::greatest),
+            _ => self.best_of_part(E::least),
+        };
+        (E::best_key(best, self.flip), has_nan)
+    }
+
+    #[inline(always)]
+    fn best_of_lane(&self, pick: impl Fn(u32, u32) -> u32) -> (u32, bool) {
+        let (bests, has_nan) = self.bests(&pick);
+        (best_of(&bests, &pick), has_nan)
+    }
+
+    #[inline(always)]
+    fn best_of_part(&self, pick: impl Fn(u32, u32) -> u32) -> (u32, bool) {
+        let (mut bests, has_nan) = self.bests(&pick);
+        let lane = lane_id();
+        // Of each pair of lanes one keeps the lower half of the vectors, the other the upper.
+        unroll!(i in 3 => {
+            let half = U >> (i + 1);
+            let keeps_upper = lane & half as u32 != 0;
+            unroll!(u in U => {
+                if u < half {
+                    let (low, high) = (bests[u], bests[(u + half) % U]);
+                    let (keep, give) = if keeps_upper { (high, low) } else { (low, high) };
+                    bests[u] = pick(keep, warp_shuffle_xor(FULL_MASK, give, half as u32));
+                }
+            });
+        });
+        (bests[0], has_nan)
+    }
+
+    /// The best of each of the lane's vectors, a word of elements each, and whether there is a NaN
+    /// that is masked.
+    #[inline(always)]
+    fn bests(&self, pick: &impl Fn(u32, u32) -> u32) -> ([u32; U], bool) {
+        let mut bests = [0; U];
+        unroll!(u in U => { bests[u] = best_of(&self.words[u], pick); });
+        let has_nan = E::MASKS_NAN && E::holds_nan(best_of(&bests, pick));
+        if has_nan {
+            unroll!(u in U => { bests[u] = best_of(&self.words[u], &E::greatest_counted); });
+        }
+        (bests, has_nan)
     }
 
     /// An element of one of the lane's vectors, in the upper end of a word.
     #[inline(always)]
     pub fn part(&self, vector: usize, part: usize) -> u32 {
         E::part(&self.words[vector], part)
-    }
-
-    /// A bit for each element of which `is_wanted` says so.
-    #[inline(always)]
-    fn each_value(&self, is_wanted: impl Fn(f32) -> bool) -> u32 {
-        let mut bits = 0;
-        unroll!(u in U => {
-            unroll!(part in E::PER_VECTOR => {
-                let wanted = is_wanted(E::value(E::part(&self.words[u], part)));
-                bits |= (wanted as u32) << (u * E::PER_VECTOR + part);
-            });
-        });
-        bits
     }
 
     /// Calls `put` with each of the lane's items that reaches the bound.
@@ -264,25 +311,29 @@ impl<E: Element, const U: usize> Unit<E, U> {
                 bits = E::part(words, i);
             }
         });
-        let index = self.index + vector * WARP_SIZE * E::PER_VECTOR as u32 + part;
+        let index = self.index + vector * self.step * E::PER_VECTOR as u32 + part;
         composite(E::key(bits), index, self.flip)
     }
+}
 
-    /// The item of an element of one of the lane's vectors.
-    #[inline(always)]
-    fn item_at(&self, u: usize, part: usize) -> u64 {
-        let step = u as u32 * WARP_SIZE * E::PER_VECTOR as u32 + part as u32;
-        composite(E::key(self.part(u, part)), self.index + step, self.flip)
-    }
+/// The best of some words of elements, place by place.
+#[inline(always)]
+fn best_of<const N: usize>(words: &[u32; N], pick: &impl Fn(u32, u32) -> u32) -> u32 {
+    let mut best = words[0];
+    unroll!(i in N => {
+        if i > 0 {
+            best = pick(best, words[i]);
+        }
+    });
+    best
+}
 
-    #[inline(always)]
-    fn fold(&self, pick: impl Fn(u32, u32) -> u32) -> u32 {
-        let mut best = self.words[0];
-        unroll!(u in U => {
-            unroll!(word in 4 => { best[word] = pick(best[word], self.words[u][word]); });
-        });
-        pick(pick(best[0], best[1]), pick(best[2], best[3]))
-    }
+/// The first of the `U` neighbouring vectors that are a lane's part of the unit that starts at vector
+/// `first`.
+#[inline(always)]
+pub fn part_of_lane<const U: usize>(first: u32) -> u32 {
+    let (number, group) = (lane_id() % U as u32, lane_id() / U as u32);
+    first + number * WARP_SIZE + group * U as u32
 }
 
 /// The key that an element must at least have to reach `bound`, where all in question have at least
@@ -295,48 +346,4 @@ impl<E: Element, const U: usize> Unit<E, U> {
 pub fn least_key(bound: u64, first: u32) -> u32 {
     let behind = first > index_of(bound);
     ((bound >> 32) as u32).saturating_add(behind as u32)
-}
-
-impl<E: Element, const U: usize> Default for Unit<E, U> {
-    /// A unit of which this lane has nothing.
-    #[inline(always)]
-    fn default() -> Self {
-        let (words, flip) = ([[0; 4]; U], Flip::LARGEST);
-        Unit { words, present: 0, index: 0, first_index: 0, flip, element: PhantomData }
-    }
-}
-
-impl<E: Element, const U: usize> Batch for Unit<E, U> {
-    /// One float comparison an element. "Not less" also holds for NaN, which is never turned away
-    /// here; nor is anything where the bound is a NaN.
-    #[inline(always)]
-    #[allow(clippy::neg_cmp_op_on_partial_ord)]
-    fn admitted(&self, bound: u64) -> u32 {
-        const { assert!(U * E::PER_VECTOR <= 32) };
-        let key = least_key(bound, self.first_index) ^ self.flip.mask();
-        let least = value_of_key::<E>(key);
-        let bits = match self.flip {
-            Flip::LARGEST => self.each_value(|value| !(value < least)),
-            _ => self.each_value(|value| !(value > least)),
-        };
-        let there = self.present * E::PER_VECTOR as u32;
-        if there < 32 { bits & ((1 << there) - 1) } else { bits }
-    }
-
-    const ITEMS: u32 = (U * E::PER_VECTOR) as u32;
-
-    #[inline(always)]
-    fn each(&self, mut f: impl FnMut(u32, u64)) {
-        unroll!(u in U => {
-            unroll!(part in E::PER_VECTOR => {
-                f((u * E::PER_VECTOR + part) as u32, self.item_at(u, part));
-            });
-        });
-    }
-
-    #[inline(always)]
-    fn item(&self, number: u32) -> u64 {
-        let (vector, part) = (number / E::PER_VECTOR as u32, number % E::PER_VECTOR as u32);
-        self.item_of(&self.vector(vector), vector, part)
-    }
 }

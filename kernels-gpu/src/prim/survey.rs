@@ -31,22 +31,23 @@
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_count, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, warp_vote_any, warp_vote_ballot};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_ballot};
 
 use super::element::Element;
-use super::queue::{Items, Queue, Source};
-use super::rows::{Row, Unit, least_key};
+use super::parts::{PartShape, Parts};
+use super::queue::{Keys, Queue};
+use super::rows::{Row, Unit, least_key, part_of_lane};
 use super::team::Team;
 use super::tops::{Gathering, Ranking};
-use crate::order::empty;
 use crate::params::{Flip, bound_spare};
 
 /// The part of a row that one block surveys: each warp walks a stretch of its own. Where `LARGE` is
 /// not set, a bound is always looked for.
 pub struct Survey<'a, E: Element, const U: usize, const LARGE: bool> {
     row: &'a Row<E>,
-    /// The first vector of the warp's stretch, and the first behind it.
+    /// The first vector of the warp's stretch.
     first: u32,
+    /// The first vector behind the piece.
     end: u32,
     /// Units of the longest stretch: the same in all threads of the block.
     units: u32,
@@ -57,6 +58,9 @@ pub struct Survey<'a, E: Element, const U: usize, const LARGE: bool> {
     /// What is wanted of the block.
     wanted: Wanted,
 }
+
+/// Units of at most so many vectors are read ahead, as far as registers go.
+const DOUBLED_MAX: usize = 2;
 
 /// The unit that is on its way to a thread, and whether it has seen a NaN that is masked.
 pub struct Ahead<E: Element, const U: usize> {
@@ -95,8 +99,7 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         let units = all_units.div_ceil(warps);
         let warps = if units == 0 { 0 } else { all_units.div_ceil(units) };
         let start = first + thread_idx_x() / WARP_SIZE * units * unit;
-        let stop = end.min(start + units * unit);
-        Survey { row, first: start.min(end), end: stop, units, warps, flip, keys, wanted }
+        Survey { row, first: start.min(end), end, units, warps, flip, keys, wanted }
     }
 
     /// Takes the piece into the queue, of which at most `keep` items are left. For all threads of
@@ -131,14 +134,26 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
                 // Behind the barrier that separates it from the queue's start.
                 queue.note();
             }
-            let chosen = if start == 0 && is_last && reach.parts <= self.room(queue) {
-                self.take(queue, units, last, lane_best);
-                0
-            } else {
-                self.choose(queue, start, units, reach.is_crowded)
-            };
             let keep = if is_last { keep } else { queue.capacity() };
-            queue.absorb(ChosenUnits { survey: self, start, chosen }, keep);
+            if start == 0 && is_last && reach.parts <= self.room(queue) {
+                self.take(queue, units, last, lane_best);
+                queue.settle(keep);
+            } else {
+                let before = queue.count();
+                let chosen = self.choose(queue, start, units, reach.is_crowded);
+                let shape = PartShape {
+                    first: self.part(start),
+                    step: self.step(),
+                    end: self.end,
+                    flip: self.flip,
+                };
+                let parts = Parts::<E, U>::list(self.row, shape, chosen, self.keys, queue);
+                parts.offer(queue);
+                if !queue.settle_offered(before, keep) {
+                    queue.absorb(parts, keep);
+                }
+                queue.forget_parts();
+            }
             if is_last {
                 return;
             }
@@ -166,8 +181,8 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         let mut unit = last;
         while chosen != 0 {
             if units > 1 {
-                let first = self.vector(chosen.trailing_zeros());
-                unit = self.row.unit_of_lane(first, self.end, self.flip);
+                let first = self.part(chosen.trailing_zeros());
+                unit = self.row.part(first, self.step(), self.end, self.flip);
             }
             unit.each_reaching(queue.bound(), |item| queue.push(item));
             chosen &= chosen - 1;
@@ -179,15 +194,22 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     #[inline(always)]
     fn read(&self, start: u32, units: u32, ahead: &mut Ahead<E, U>) -> (u32, Unit<E, U>) {
         let (mut best, mut unit, mut number) = (0, ahead.unit, 0);
+        let next = |number: u32| self.row.unit(self.vector(start + number), self.end, self.flip);
         while number < units {
-            if number > 0 {
-                unit = self.row.unit(self.vector(start + number), self.end, self.flip);
+            let mut following = unit;
+            if U <= DOUBLED_MAX && number + 1 < units {
+                following = next(number + 1);
             }
-            let (key, has_nan) = unit.best_key();
+            let (key, has_nan) =
+                if self.has_neighbours() { unit.best_key_of_part() } else { unit.best_key() };
             ahead.has_nan |= has_nan;
             self.keys.set(self.place(number), key);
             best = best.max(key);
             number += 1;
+            if U > DOUBLED_MAX && number < units {
+                following = next(number);
+            }
+            unit = following;
         }
         while number % 4 != 0 {
             self.keys.set(self.place(number), 0);
@@ -209,12 +231,44 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
 
     /// Raises the bound to one that is found among the parts' best keys.
     #[inline(always)]
-    fn raise_bound_by_parts(&self, queue: &mut Queue, units: u32) -> Reach {
-        if 4 * self.wanted.k > 3 * units * self.warps * WARP_SIZE {
+    fn raise_bound_by_parts(&self, queue: &mut Queue, lane_best: u32, units: u32) -> Reach {
+        let (k, parts) = (self.wanted.k, units * self.warps * WARP_SIZE);
+        let (wanted, there) = (4 * k, 3 * parts);
+        if wanted > there {
             return Reach::UNKNOWN;
         }
-        let least = queue.raise_to_kth(&Keys { survey: self, units });
-        self.reach(queue.sum(1, self.parts(units, least)))
+        // SAFETY: k is at least 1, and far below 2^30; it spares the division's check.
+        unsafe { core::hint::assert_unchecked(wanted != 0) };
+        // Of groups of so many units there are a third more than k, and each group's best part
+        // reaches the least of these.
+        let group = (there / wanted).min(units);
+        let (mut least, mut groups) = (u32::MAX, 0);
+        self.each_group(units, group, |best| {
+            if best > E::worst_key(self.flip) {
+                (least, groups) = (least.min(best), groups + 1);
+            }
+        });
+        if queue.sum(1, groups) < k {
+            // Too few have anything: now the least of all parts.
+            self.each_group(units, 1, |key| least = least.min(key));
+        }
+        let (least, span) = queue.range_of((0, least), (0, lane_best));
+        let keys = SurveyKeys { survey: self, units };
+        self.reach(queue.raise_to_kth_key(&keys, (least as u32, span as u32)))
+    }
+
+    /// Calls `f` with the best key of each whole group of this lane's units.
+    #[inline(always)]
+    fn each_group(&self, units: u32, group: u32, mut f: impl FnMut(u32)) {
+        let (mut best, mut left, mut number) = (0, group, 0);
+        while number < units {
+            best = best.max(self.keys.get(self.place(number)));
+            (left, number) = (left - 1, number + 1);
+            if left == 0 {
+                f(best);
+                (best, left) = (0, group);
+            }
+        }
     }
 
     #[inline(always)]
@@ -290,6 +344,27 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         self.first + unit * U as u32 * WARP_SIZE
     }
 
+    /// Whether a part is `U` neighbouring vectors, which cost one access to memory or two to read
+    /// again, not `U`; else it is what the lane has read of the unit. The former where many are
+    /// wanted, unless all that was read is still at hand.
+    #[inline(always)]
+    fn has_neighbours(&self) -> bool {
+        LARGE && self.units > 1
+    }
+
+    /// The first vector of this lane's part of a unit of the warp's stretch.
+    #[inline(always)]
+    fn part(&self, unit: u32) -> u32 {
+        let first = self.vector(unit);
+        if self.has_neighbours() { part_of_lane::<U>(first) } else { first + lane_id() }
+    }
+
+    /// From one vector of a part to the next.
+    #[inline(always)]
+    fn step(&self) -> u32 {
+        if self.has_neighbours() { 1 } else { WARP_SIZE }
+    }
+
     /// Where this thread keeps the key of a unit of the chunk.
     #[inline(always)]
     fn place(&self, number: u32) -> u32 {
@@ -361,7 +436,7 @@ impl Peers for Alone {
             // Separates the queue's start from its use.
             sync_threads();
         }
-        survey.raise_bound_by_parts(queue, units)
+        survey.raise_bound_by_parts(queue, lane_best, units)
     }
 }
 
@@ -378,53 +453,30 @@ impl Peers for Team {
         let bound = queue.rank_tops(count, Ranking { k: survey.wanted.k, best: 0 });
         match survey.reach_of(queue, bound, lane_best, units) {
             Some(reach) => reach,
-            None => survey.raise_bound_by_parts(queue, units),
+            None => survey.raise_bound_by_parts(queue, lane_best, units),
         }
     }
 }
 
-/// The keys of a chunk, as items: the lower half tells them apart.
-struct Keys<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
+/// The keys of a chunk.
+struct SurveyKeys<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
     survey: &'a Survey<'r, E, U, LARGE>,
     units: u32,
 }
 
-impl<E: Element, const U: usize, const LARGE: bool> Items for Keys<'_, '_, E, U, LARGE> {
+impl<E: Element, const U: usize, const LARGE: bool> Keys for SurveyKeys<'_, '_, E, U, LARGE> {
     #[inline(always)]
-    fn each(&self, mut f: impl FnMut(u32, u64)) {
+    fn each(&self, mut f: impl FnMut(u32)) {
         let mut number = 0;
         while number < self.units {
-            let place = self.survey.place(number);
-            f(number, (self.survey.keys.get(place) as u64) << 32 | empty(place));
-            number += 1;
+            // Four at a time, which are read at once; those behind the last unit are 0.
+            let mut keys = [0; 4];
+            unroll!(i in 4 => {
+                keys[i] = self.survey.keys.get(self.survey.place(number + i as u32));
+            });
+            unroll!(i in 4 => { f(keys[i]); });
+            number += 4;
         }
-    }
-}
-
-/// The chosen parts of a chunk's units: each lane takes its own, one after the other.
-struct ChosenUnits<'a, 'r, E: Element, const U: usize, const LARGE: bool> {
-    survey: &'a Survey<'r, E, U, LARGE>,
-    /// The chunk's first unit.
-    start: u32,
-    /// A bit for each unit that this lane has to look into.
-    chosen: u32,
-}
-
-impl<E: Element, const U: usize, const LARGE: bool> Source for ChosenUnits<'_, '_, E, U, LARGE> {
-    type Batch = Unit<E, U>;
-
-    #[inline(always)]
-    fn has_next(&self) -> bool {
-        warp_vote_any(FULL_MASK, self.chosen != 0)
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Unit<E, U> {
-        let Survey { row, end, flip, .. } = *self.survey;
-        let (number, there) = (self.chosen.trailing_zeros(), self.chosen != 0);
-        self.chosen &= self.chosen.wrapping_sub(1);
-        let first = if there { self.survey.vector(self.start + number) } else { end };
-        row.unit_of_lane(first, end, flip)
     }
 }
 

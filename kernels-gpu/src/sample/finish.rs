@@ -27,7 +27,7 @@ use super::rows::RowTable;
 use crate::order::{bits_of_key, empty, index_of, is_empty, key_of};
 use crate::params::{Flip, RANKED_MAX};
 use crate::prim::answer::Finish;
-use crate::prim::bins::block_order;
+use crate::prim::bins::{Ordering, block_order};
 use crate::prim::element::{Element, place_on_line};
 use crate::prim::mass::{warp_reach, warp_shuffle_idx_u64, warp_sum_u64};
 use crate::prim::queue::Queue;
@@ -109,12 +109,9 @@ impl<const LARGE: bool> Sampling<LARGE> {
         }
         // Separates the count's read from the sort, which may write where nobody has read yet.
         sync_threads();
-        let (items, k) = (queue.items, self.params.select.k);
         let line = |item: u64| place_on_line::<E>(key_of(item, Flip::LARGEST));
-        block_order(queue, found, k, line, |rank, item| items.set(rank, item));
-        // Separates the ordered candidates from their use.
-        sync_threads();
-        items
+        let (k, halves) = (self.params.select.k, E::PER_VECTOR == 8);
+        block_order(queue, Ordering { count: found, k, halves }, line)
     }
 
     /// Writes one word of an output, where it is wanted.
