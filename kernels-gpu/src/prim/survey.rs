@@ -201,37 +201,6 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         (best, unit)
     }
 
-    /// Raises the queue's bound to a key that `k` parts of the first chunk reach, if it has that
-    /// many; whether many more than `k` reach it. For all threads of the block together, with a
-    /// barrier.
-    #[inline(always)]
-    pub fn raise_bound(&self, queue: &mut Queue, lane_best: u32, units: u32) -> Reach {
-        let Wanted { k, tops, bounded, .. } = self.wanted;
-        if LARGE && !bounded {
-            // Separates the queue's start from its use.
-            sync_threads();
-            return Reach::UNKNOWN;
-        }
-        let for_bound = Gathering::new(k, self.warps);
-        let gathering = if tops == 0 { for_bound } else { Gathering::new(k.max(tops), self.warps) };
-        let gathering =
-            gathering.or(if tops == 0 { None } else { Gathering::new(tops, self.warps) });
-        if let Some(gathering) = gathering {
-            let k = if for_bound.is_some() { k } else { 0 };
-            let count = gathering.gather(queue.tops(), lane_best);
-            let bound = queue.rank_tops(count, Ranking { k, best: tops });
-            if k > 0
-                && let Some(reach) = self.reach_of(queue, bound, lane_best, units)
-            {
-                return reach;
-            }
-        } else {
-            // Separates the queue's start from its use.
-            sync_threads();
-        }
-        self.raise_bound_by_parts(queue, units)
-    }
-
     /// How many parts reach a bound that was found among the lanes' best keys; `None` where a lane
     /// may let too much through, of which several parts reach it, as in rows in ascending order.
     #[inline(always)]
@@ -257,24 +226,6 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     fn reach(&self, parts: u32) -> Reach {
         let k = self.wanted.k;
         Reach { parts, is_crowded: parts > k + bound_spare(k) }
-    }
-
-    /// As [`Survey::raise_bound`], from the best keys of all blocks of a cluster that survey the
-    /// row together. Every thread of the cluster.
-    #[inline(always)]
-    pub fn raise_bound_of(
-        &self,
-        team: &Team,
-        queue: &mut Queue,
-        lane_best: u32,
-        units: u32,
-    ) -> Reach {
-        let count = team.share(queue.tops(), lane_best);
-        let bound = queue.rank_tops(count, Ranking { k: self.wanted.k, best: 0 });
-        match self.reach_of(queue, bound, lane_best, units) {
-            Some(reach) => reach,
-            None => self.raise_bound_by_parts(queue, units),
-        }
     }
 
     /// How many of this lane's parts reach a key.
@@ -391,7 +342,31 @@ impl Peers for Alone {
         lane_best: u32,
         units: u32,
     ) -> Reach {
-        survey.raise_bound(queue, lane_best, units)
+        let Wanted { k, tops, bounded, .. } = survey.wanted;
+        if LARGE && !bounded {
+            // Separates the queue's start from its use.
+            sync_threads();
+            return Reach::UNKNOWN;
+        }
+        let for_bound = Gathering::new(k, survey.warps);
+        let gathering =
+            if tops == 0 { for_bound } else { Gathering::new(k.max(tops), survey.warps) };
+        let gathering =
+            gathering.or(if tops == 0 { None } else { Gathering::new(tops, survey.warps) });
+        if let Some(gathering) = gathering {
+            let k = if for_bound.is_some() { k } else { 0 };
+            let count = gathering.gather(queue.tops(), lane_best);
+            let bound = queue.rank_tops(count, Ranking { k, best: tops });
+            if k > 0
+                && let Some(reach) = survey.reach_of(queue, bound, lane_best, units)
+            {
+                return reach;
+            }
+        } else {
+            // Separates the queue's start from its use.
+            sync_threads();
+        }
+        survey.raise_bound_by_parts(queue, units)
     }
 }
 
@@ -404,7 +379,12 @@ impl Peers for Team {
         lane_best: u32,
         units: u32,
     ) -> Reach {
-        survey.raise_bound_of(self, queue, lane_best, units)
+        let count = self.share(queue.tops(), lane_best);
+        let bound = queue.rank_tops(count, Ranking { k: survey.wanted.k, best: 0 });
+        match survey.reach_of(queue, bound, lane_best, units) {
+            Some(reach) => reach,
+            None => survey.raise_bound_by_parts(queue, units),
+        }
     }
 }
 
