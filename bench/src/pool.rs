@@ -26,7 +26,7 @@ impl<T: Element> Pool<T> {
     /// `bytes` at least, through which inputs rotate.
     ///
     /// # Errors
-    /// The driver's.
+    /// [`Error::Refused`] for more than fits into the host's memory; the driver's.
     pub fn new(
         runtime: &Runtime,
         workloads: &[Workload],
@@ -39,10 +39,16 @@ impl<T: Element> Pool<T> {
         let least = if is_gpu { rotated } else { 0 };
         let largest = workloads.iter().map(Workload::elements).max().unwrap_or(0);
         let start = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        let host: Vec<T> = (0..largest.max(least) as u64)
-            .into_par_iter()
-            .map(|i| rounded(bell(start.wrapping_add(i))))
-            .collect();
+        let count = largest.max(least);
+        let mut host: Vec<T> = vec![];
+        host.try_reserve_exact(count).map_err(|_| {
+            let dtype = T::DTYPE.name();
+            Error::Refused(format!(
+                "{count} {dtype} elements do not fit into memory: lower the rows or their length"
+            ))
+        })?;
+        let element = |i: u64| rounded::<T>(bell(start.wrapping_add(i)));
+        host.par_extend((0..count as u64).into_par_iter().map(element));
         let device = match runtime.gpu() {
             Some(gpu) => {
                 gpu.make_current()?;
@@ -107,5 +113,13 @@ mod tests {
         let variance = x.iter().map(|v| v * v).sum::<f32>() / 1e5;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
         assert_ne!(x, of_seed(2));
+    }
+
+    #[test]
+    fn more_than_fits_into_memory_is_refused() {
+        let runtime = Runtime::open(DeviceChoice::Cpu).unwrap();
+        let workload = Workload { rows: 1 << 20, n: 1 << 30, k: 1, dtype: Dtype::F32 };
+        let refused = Pool::<f32>::new(&runtime, &[workload], 0, 0).unwrap_err().to_string();
+        assert!(refused.contains("1125899906842624 f32 elements"), "{refused}");
     }
 }

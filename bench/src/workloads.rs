@@ -56,7 +56,8 @@ impl Workloads {
     /// The list of a file, or the one of this crate; of `groups` alone, if there are any.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::Malformed`]; [`Error::NoWorkload`] where no group has such a name.
+    /// [`Error::File`], [`Error::Malformed`]; [`Error::NoWorkload`] where no group has such a name,
+    /// or nothing that can be measured.
     pub fn read(path: Option<&Path>, groups: &[String]) -> Result<Workloads, Error> {
         let Some(path) = path else {
             return Workloads::parse("the built-in list", BUILT_IN, groups);
@@ -83,6 +84,10 @@ impl Workloads {
             if groups.is_empty() || groups.contains(&group.name) {
                 group.combine(&mut list).map_err(malformed)?;
             }
+        }
+        if list.is_empty() {
+            let reason = format!("every shape has a k above n, or more than {BYTES_MAX} bytes");
+            return Err(Error::NoWorkload { name: name.to_string(), reason });
         }
         Ok(Workloads { name: name.to_string(), list })
     }
@@ -217,6 +222,8 @@ mod tests {
         let all = Workloads::parse("a list", TEXT, &[]).unwrap();
         let none = all.clone().retain("--dtype f16", |w| w.dtype == Dtype::F16);
         assert_eq!(none.unwrap_err().to_string(), "no workload of a list is left: --dtype f16");
+        let too_large = parse(&TEXT.replace("[8, 64]", "[536870912]"), &["a"]).unwrap_err();
+        assert!(too_large.contains("no workload of a list is left: every shape"), "{too_large}");
         assert_ne!(all.hash(), Workloads::parse("", TEXT, &["a".into()]).unwrap().hash());
     }
 

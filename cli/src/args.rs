@@ -1,4 +1,5 @@
 //! Arguments that several commands share, and how their values are read.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aikf_topk::{Backend, DeviceChoice, Dtype, KNOBS, Knob, KnobSpec, Legal, Runtime, TopK};
@@ -34,6 +35,40 @@ impl DeviceArg {
         };
         runtime.tuned().warnings().iter().for_each(|warning| terminal::warning(warning));
         Ok(runtime)
+    }
+}
+
+/// Which workloads of a list.
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// The list of workloads [default: the built-in one, bench/workloads.toml]
+    #[arg(long, value_name = "FILE.toml")]
+    workloads: Option<PathBuf>,
+    /// Groups of the list [default: all]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    group: Vec<String>,
+    /// The elements' types [default: all of the list]
+    #[arg(
+        long,
+        value_name = "DTYPE,...",
+        value_delimiter = ',',
+        value_parser = dtype()
+    )]
+    dtype: Vec<Dtype>,
+}
+
+impl ListArgs {
+    /// All that the list has.
+    pub fn whole(&self) -> Result<Workloads, Error> {
+        Ok(Workloads::read(self.workloads.as_deref(), &[])?)
+    }
+
+    /// Those of the groups and types that are named; of all, where none is.
+    pub fn chosen(&self) -> Result<Workloads, Error> {
+        let list = Workloads::read(self.workloads.as_deref(), &self.group)?;
+        let names = self.dtype.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(",");
+        let is_wanted = |dtype| self.dtype.is_empty() || self.dtype.contains(&dtype);
+        Ok(list.retain(&format!("none is of --dtype {names}"), |w| is_wanted(w.dtype))?)
     }
 }
 
@@ -127,13 +162,6 @@ pub fn length(text: &str) -> Result<u32, String> {
 pub fn positive(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|&number: &usize| number > 0);
     number.ok_or_else(|| "it must be a whole number of at least 1".to_string())
-}
-
-/// The workloads of these types; all of them, where no type is named.
-pub fn of_types(workloads: Workloads, dtypes: &[Dtype]) -> Result<Workloads, Error> {
-    let names = dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(",");
-    let is_wanted = |dtype| dtypes.is_empty() || dtypes.contains(&dtype);
-    Ok(workloads.retain(&format!("none is of --dtype {names}"), |w| is_wanted(w.dtype))?)
 }
 
 /// Reads a share in percent, with or without its sign.

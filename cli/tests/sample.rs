@@ -42,6 +42,13 @@ fn the_emulator_draws_what_the_cpu_draws() {
 }
 
 #[test]
+fn the_cpu_is_not_checked_against_itself() {
+    let run = topk(&format!("{ROWS} --check"));
+    assert!(run.stderr.contains("nothing to compare") && !run.stderr.contains("check: ok"));
+    run.ok();
+}
+
+#[test]
 fn lists_of_tokens_and_lengths() {
     let allowed = records(&format!("{ROWS} --allow 3,7 --steps 20"));
     assert!(allowed.iter().all(|draw| draw["token"] == 3 || draw["token"] == 7));
@@ -121,4 +128,7 @@ fn wrong_values_are_refused() {
     fails("--lengths 5", &["--lengths has 1 numbers for 2 rows"]);
     fails("--top-logprobs 5", &["--logprobs"]);
     fails("--num-samples 2000", &["num_samples = 2000", "from 1 to 1024"]);
+    // Without a word of the seed: nothing is drawn.
+    let unseeded = "sample --input random:7 --batch 2 --vocab 200 --device cpu --top-p 0";
+    topk(unseeded).fails(2, &["top_p = 0.0"]);
 }

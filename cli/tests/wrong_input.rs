@@ -24,6 +24,14 @@ fn wrong_k() {
 }
 
 #[test]
+fn more_than_there_is_memory_for() {
+    let huge = "--batch 1000000 --vocab 1000000000 --device cpu";
+    topk(&format!("compare --impls cpu {huge}")).fails(2, &["f32 elements do not fit into memory"]);
+    let rows = topk(&format!("select --input random:1 --top-k 1 {huge}"));
+    rows.fails(2, &["do not fit into memory", "--batch"]);
+}
+
+#[test]
 fn wrong_lengths() {
     let lengths = |text| topk(&format!("{RANDOM} --top-k 3 --lengths {text}"));
     lengths("5").fails(2, &["--lengths", "1 numbers", "2 rows"]);

@@ -19,6 +19,11 @@ fn segment_borders() {
 }
 
 #[test]
+fn scant_pieces() {
+    support::sampling::scant_pieces(&emulator());
+}
+
+#[test]
 fn no_knob_changes_a_token() {
     support::sampling::no_knob_changes_a_token(&emulator(), 40, 9000);
 }

@@ -9,9 +9,10 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 8] = [
+const TESTS: [GpuTest; 9] = [
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
+    ("scant_pieces", sampling::scant_pieces),
     ("long_rows", long_rows),
     ("large_batches", large_batches),
     ("hundred_repeats", hundred_repeats),

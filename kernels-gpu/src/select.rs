@@ -39,7 +39,8 @@
 //!   it has; or else its best `piece_k` and a composite that what it left out is below, and then
 //!   the k-th best candidate is not below any of these (checked: differential tests).
 //! - I2: tickets are 0 before and after every launch: the counter wraps at the last piece, so
-//!   nothing has to clear it and a captured graph can be replayed.
+//!   nothing has to clear it and a captured graph can be replayed. So are the counts of NaNs, which
+//!   the last block of [`sample`] clears.
 //!
 //! # Synchronisation
 //! The queue's own. A barrier separates a block's candidates from its ticket, and the ticket, which
@@ -59,7 +60,8 @@
 //!
 //! # Ties, NaN, tail
 //! By the composite ([`crate::order`]); elements past the row's end are never read. A row of fewer
-//! than k elements gets `-inf` (`+inf` for the smallest) and no index in the places left.
+//! than k elements gets `-inf` (`+inf` for the smallest) and no index in the places left. To
+//! [`sample`] a NaN is `-inf` (prim::masking), when the whole row is surveyed once more too.
 //!
 //! # Source
 //! The two-stage shape is that of the Python/Triton system this product continues; the survey's
@@ -114,7 +116,7 @@ pub unsafe fn select<E: Element, const U: usize, const LARGE: bool>(
 /// As [`select`], and draws tokens from the best k.
 ///
 /// # Safety
-/// As for [`select`], but for values and indices, with `piece_k` equal to `k`; and
+/// As for [`select`], but for values and indices; and
 /// - *in bounds*: what `table` and `outputs` name has their shapes; where a launch joins, `nans`
 ///   points to zeros `[rows]`; the launch has the shared memory of `sample::finish`;
 /// - *no concurrent writer*: nothing writes the table, nothing else touches the outputs and `nans`.

@@ -1,72 +1,110 @@
 //! Measures workloads on the first GPU:
-//! `measure [--impl NAME] [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
-use aikf_topk::{Backend, DeviceChoice, Dtype, Error, Knob, Runtime, TopK};
+//! `measure [--impl NAME]... [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
+//!
+//! Exit code 1: an answer was wrong; 2: the command line, the device or the driver was.
+use std::error::Error;
+use std::process::ExitCode;
+
+use aikf_topk::{Backend, DeviceChoice, Dtype, Element, Knob, Runtime, TopK};
 use topk_bench::{Measurement, Method, Pool, Workload, measure, with_type};
 
-fn main() {
-    if let Err(error) = run() {
-        eprintln!("error: {error}");
-        std::process::exit(2);
+const USAGE: &str =
+    "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... ROWSxN:K:DTYPE...";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
     }
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let runtime = Runtime::open(DeviceChoice::Cuda(0))?;
-    let (mut backends, mut knobs, mut workloads) = (vec![], vec![], vec![]);
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--impl" => backends.push(args.next().unwrap_or_default().parse::<Backend>()?),
-            "--knob" => knobs.push(args.next().unwrap_or_default()),
-            text => workloads.push(text.parse::<Workload>()?),
+/// What is asked for.
+#[derive(Default)]
+struct Asked {
+    backends: Vec<Backend>,
+    knobs: Vec<(Knob, String)>,
+    workloads: Vec<Workload>,
+}
+
+impl Asked {
+    fn read(mut args: impl Iterator<Item = String>) -> Result<Asked, Box<dyn Error>> {
+        let mut asked = Asked::default();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--impl" => asked.backends.push(backend(&args.next().unwrap_or_default())?),
+                "--knob" => asked.knobs.push(knob(&args.next().unwrap_or_default())?),
+                text => asked.workloads.push(text.parse()?),
+            }
         }
+        if asked.workloads.is_empty() {
+            return Err(USAGE.into());
+        }
+        if asked.backends.is_empty() {
+            asked.backends.push(Backend::Auto);
+        }
+        Ok(asked)
     }
-    if backends.is_empty() {
-        backends.push(Backend::Auto);
-    }
+}
+
+fn backend(name: &str) -> Result<Backend, String> {
+    name.parse().map_err(|legal| format!("--impl {name:?}: {legal}"))
+}
+
+/// Reads `VAR=VALUE`; whether the value is legal, the library says.
+fn knob(pair: &str) -> Result<(Knob, String), String> {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let found = Knob::ALL.iter().find(|knob| knob.spec().variable == name);
+    let names = || Knob::ALL.iter().map(|knob| knob.spec().variable).collect::<Vec<_>>().join(", ");
+    let knob = found.ok_or_else(|| format!("no knob is called {name:?}; there are {}", names()))?;
+    Ok((*knob, value.to_string()))
+}
+
+/// Measures all, and says whether every answer was right.
+fn run() -> Result<bool, Box<dyn Error>> {
+    let asked = Asked::read(std::env::args().skip(1))?;
+    let runtime = Runtime::open(DeviceChoice::Cuda(0))?;
+    let mut all_right = true;
     for dtype in Dtype::ALL {
-        let of_type = workloads.iter().filter(|w| w.dtype == dtype);
+        let of_type = asked.workloads.iter().filter(|w| w.dtype == dtype);
         let these: Vec<Workload> = of_type.copied().collect();
         if !these.is_empty() {
-            with_type!(dtype, T => run_type::<T>(&runtime, &these, &backends, &knobs))?;
+            all_right &= with_type!(dtype, T => run_type::<T>(&runtime, &these, &asked))?;
         }
     }
-    Ok(())
+    Ok(all_right)
 }
 
-fn run_type<T: aikf_topk::Element>(
+fn run_type<T: Element>(
     runtime: &Runtime,
     workloads: &[Workload],
-    backends: &[Backend],
-    knobs: &[String],
-) -> Result<(), topk_bench::Error> {
+    asked: &Asked,
+) -> Result<bool, topk_bench::Error> {
     let pool = Pool::<T>::new(runtime, workloads, Method::RECORD.pool_bytes(), 0)?;
+    let mut all_right = true;
     for workload in workloads {
-        for &backend in backends {
-            let topk = with_knobs(TopK::new(workload.k).backend(backend), knobs)?;
+        for &backend in &asked.backends {
+            let topk = TopK::new(workload.k).backend(backend);
+            let with = |topk: TopK, (knob, value): &(Knob, String)| topk.knob(*knob, value);
+            let topk = asked.knobs.iter().try_fold(topk, with)?;
             let floor_us = workload.bytes() as f64 / 4.5e6;
             match measure(runtime, &topk, workload, &pool) {
-                Ok(Measurement { median_us, least_us, right }) => println!(
-                    "{:24} {backend:12} {median_us:9.2} us (least {least_us:.2}) {:5.2} of the \
-                     read {}",
-                    workload.to_string(),
-                    median_us / floor_us,
-                    if right { "ok" } else { "WRONG" }
-                ),
+                Ok(Measurement { median_us, least_us, right }) => {
+                    all_right &= right;
+                    println!(
+                        "{:24} {backend:12} {median_us:9.2} us (least {least_us:.2}) {:5.2} of \
+                         the read {}",
+                        workload.to_string(),
+                        median_us / floor_us,
+                        if right { "ok" } else { "WRONG" }
+                    );
+                }
                 Err(error) => println!("{:24} {backend:12} {error}", workload.to_string()),
             }
         }
     }
-    Ok(())
-}
-
-fn with_knobs(mut topk: TopK, knobs: &[String]) -> Result<TopK, Error> {
-    for pair in knobs {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match Knob::ALL.iter().find(|knob| knob.spec().variable == name) {
-            Some(&knob) => topk = topk.knob(knob, value)?,
-            None => eprintln!("warning: no knob is called {name}"),
-        }
-    }
-    Ok(topk)
+    Ok(all_right)
 }

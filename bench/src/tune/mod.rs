@@ -123,7 +123,8 @@ pub fn run(
     let all = by_buckets(&options.workloads.list);
     let mut left = all.clone();
     left.retain(|workloads| !progress.has(&bucket(&workloads[0])));
-    let clock = Clock { end: options.time.map(|time| Instant::now() + time) };
+    // A time beyond the clock's end is as good as none.
+    let clock = Clock { end: options.time.and_then(|time| Instant::now().checked_add(time)) };
     let mut done = all.len() - left.len();
     for dtype in aikf_topk::Dtype::ALL {
         let of_type = |workloads: &&Vec<Workload>| workloads[0].dtype == dtype;

@@ -1,33 +1,19 @@
 //! `topk bench`: the list of workloads, as `auto` does them.
-use std::path::PathBuf;
-
-use aikf_topk::{Backend, Dtype};
+use aikf_topk::Backend;
 use clap::Args;
-use topk_bench::{Method, Workloads};
+use topk_bench::Method;
 
 use super::Outcome;
 use super::measuring::{Job, MeasuringArgs};
-use crate::args;
+use crate::args::{self, ListArgs};
 use crate::error::Error;
 
 /// The arguments of `topk bench`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub struct BenchArgs {
-    /// The list of workloads [default: the built-in one, bench/workloads.toml]
-    #[arg(long, value_name = "FILE.toml")]
-    workloads: Option<PathBuf>,
-    /// Groups of the list [default: all]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    group: Vec<String>,
-    /// The elements' types [default: all of the list]
-    #[arg(
-        long,
-        value_name = "DTYPE,...",
-        value_delimiter = ',',
-        value_parser = args::dtype()
-    )]
-    dtype: Vec<Dtype>,
+    #[command(flatten)]
+    list: ListArgs,
     /// The backends
     #[arg(
         long,
@@ -58,8 +44,7 @@ memory. Every answer is checked.";
 
 /// Measures, prints, and says whether every answer was right.
 pub fn run(args: &BenchArgs) -> Result<Outcome, Error> {
-    let all = Workloads::read(args.workloads.as_deref(), &args.group)?;
-    let workloads = args::of_types(all, &args.dtype)?.list;
+    let workloads = args.list.chosen()?.list;
     let runtime = args.measuring.device.open()?;
     let method = Method { cold: !args.warm, ..Method::RECORD };
     let job =

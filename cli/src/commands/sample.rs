@@ -7,13 +7,13 @@ use aikf_topk::{
     Runtime, Sampler, Samples, SamplingParams,
 };
 use clap::Args;
-use half::{bf16, f16};
+use topk_bench::with_type;
 
 use super::Outcome;
 use crate::args::{self, DeviceArg};
 use crate::error::Error;
 use crate::input::{Input, Source, Wanted};
-use crate::output::{Format, draws};
+use crate::output::{Format, counted, draws};
 use crate::terminal;
 
 /// The arguments of `topk sample`.
@@ -152,11 +152,7 @@ pub fn run(args: &SampleArgs) -> Result<Outcome, Error> {
     let wanted = Wanted { rows: args.batch, n: args.vocab, dtype: args.dtype };
     let input = Input::open(&args.input, &wanted)?;
     let runtime = args.device.open()?;
-    match input.dtype {
-        Dtype::F32 => run_typed::<f32>(args, &input, &runtime),
-        Dtype::F16 => run_typed::<f16>(args, &input, &runtime),
-        Dtype::Bf16 => run_typed::<bf16>(args, &input, &runtime),
-    }
+    with_type!(input.dtype, T => run_typed::<T>(args, &input, &runtime))
 }
 
 fn run_typed<T: Element>(
@@ -164,11 +160,13 @@ fn run_typed<T: Element>(
     input: &Input,
     runtime: &Runtime,
 ) -> Result<Outcome, Error> {
-    let seed = args.seed.unwrap_or_else(|| {
-        let seed = RandomState::new().hash_one(());
-        terminal::note(&format!("seed {seed}: --seed {seed} draws the same again"));
-        seed
-    });
+    // Before the logits are read or made up, so that a wrong parameter costs nothing.
+    let problem = Problem::new(T::DTYPE, input.rows, input.n, 1);
+    let planned = sampler(args).adjusted(is_adjusted(args));
+    let plan = planned.plan(runtime, &problem, &[params(args, 0, 0)])?;
+    if args.explain {
+        terminal::note(&plan.explain());
+    }
     let elements = input.elements::<T>()?;
     let mut rows = Rows::new(&elements, input.rows, input.n)?;
     if let Some(lengths) = &args.lengths {
@@ -178,14 +176,7 @@ fn run_typed<T: Element>(
         rows = rows.with_lengths(lengths)?;
     }
     let mask = mask(args, input)?;
-    if args.explain {
-        let problem = Problem::new(T::DTYPE, input.rows, input.n, 1);
-        let lists = [&args.prompt, &args.history, &args.allow];
-        let adjusted = lists.iter().any(|list| !list.is_empty()) || !args.logit_bias.is_empty();
-        let sampler = sampler(args).adjusted(adjusted);
-        let plan = sampler.plan(runtime, &problem, &[params(args, seed, 0)])?;
-        terminal::note(&plan.explain());
-    }
+    let seed = args.seed.unwrap_or_else(anybodys_guess);
     let start = Instant::now();
     let draw = |runtime: &Runtime| -> Result<Vec<Samples>, Error> {
         (0..args.steps as u64)
@@ -193,16 +184,7 @@ fn run_typed<T: Element>(
             .collect()
     };
     let steps = draw(runtime)?;
-    terminal::note(&format!(
-        "{} rows of {} {}, {} steps of {} samples on {}: {:.3} ms, copies included",
-        input.rows,
-        input.n,
-        T::DTYPE.name(),
-        args.steps,
-        args.num_samples,
-        runtime.device(),
-        start.elapsed().as_secs_f64() * 1e3
-    ));
+    terminal::note(&summary(args, &problem, runtime, start));
     match args.histogram {
         true => draws::print_histogram(args.format, &steps)?,
         false => draws::print(args.format, args.position, &steps)?,
@@ -210,8 +192,39 @@ fn run_typed<T: Element>(
     if !args.check {
         return Ok(Outcome::Done);
     }
+    if runtime.gpu().is_none() {
+        terminal::note("check: these are the CPU's own draws, and there is nothing to compare");
+        return Ok(Outcome::Done);
+    }
     let right = draw(&Runtime::open(DeviceChoice::Cpu)?)?;
     Ok(checked(&steps, &right))
+}
+
+/// Whether logits are changed before they are drawn from.
+fn is_adjusted(args: &SampleArgs) -> bool {
+    let lists = [&args.prompt, &args.history, &args.allow];
+    lists.iter().any(|list| !list.is_empty()) || !args.logit_bias.is_empty()
+}
+
+/// A seed of the system's, and how to have it again.
+fn anybodys_guess() -> u64 {
+    let seed = RandomState::new().hash_one(());
+    terminal::note(&format!("seed {seed}: --seed {seed} draws the same again"));
+    seed
+}
+
+fn summary(args: &SampleArgs, problem: &Problem, runtime: &Runtime, start: Instant) -> String {
+    let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+    let copies = if runtime.gpu().is_some() { ", copies included" } else { "" };
+    format!(
+        "{} of {} {}, {} of {} on {}: {milliseconds:.3} ms{copies}",
+        counted(problem.rows, "row", "rows"),
+        problem.n,
+        problem.dtype.name(),
+        counted(args.steps, "step", "steps"),
+        counted(args.num_samples, "sample", "samples"),
+        runtime.device(),
+    )
 }
 
 /// One draw of every row.
@@ -284,7 +297,7 @@ fn checked(steps: &[Samples], right: &[Samples]) -> Outcome {
     let different = steps.iter().zip(right).position(|(got, right)| got != right);
     match different {
         None => {
-            terminal::note(&format!("check: ok ({} steps)", steps.len()));
+            terminal::note(&format!("check: ok ({})", counted(steps.len(), "step", "steps")));
             Outcome::Done
         }
         Some(step) => {

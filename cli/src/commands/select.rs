@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use aikf_topk::{Backend, Dtype, Element, Plan, Problem, Rows, Runtime, TopK};
 use clap::Args;
-use half::{bf16, f16};
+use topk_bench::with_type;
 
 use super::Outcome;
 use crate::args::{self, DeviceArg, KnobArgs};
@@ -88,11 +88,7 @@ pub fn run(args: &SelectArgs) -> Result<Outcome, Error> {
     let wanted = Wanted { rows: args.batch, n: args.vocab, dtype: args.dtype };
     let input = Input::open(&args.input, &wanted)?;
     let runtime = args.device.open()?;
-    match input.dtype {
-        Dtype::F32 => run_typed::<f32>(args, &input, &runtime),
-        Dtype::F16 => run_typed::<f16>(args, &input, &runtime),
-        Dtype::Bf16 => run_typed::<bf16>(args, &input, &runtime),
-    }
+    with_type!(input.dtype, T => run_typed::<T>(args, &input, &runtime))
 }
 
 fn run_typed<T: Element>(
@@ -153,7 +149,7 @@ fn summary(plan: &Plan, runtime: &Runtime, start: Instant) -> String {
 fn checked(difference: Option<Difference>, rows: usize) -> Outcome {
     match difference {
         None => {
-            terminal::note(&format!("check: ok ({rows} rows)"));
+            terminal::note(&format!("check: ok ({})", output::counted(rows, "row", "rows")));
             Outcome::Done
         }
         Some(difference) => {

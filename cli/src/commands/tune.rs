@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aikf_topk::{Backend, Dtype, Gpu, Runtime, TunedTables};
+use aikf_topk::{Backend, Gpu, Runtime, TunedTables};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use topk_bench::Workloads;
 use topk_bench::tune::{self, End, Event, Found, Grid, Options};
 
 use super::Outcome;
-use crate::args::{self, DeviceArg};
+use crate::args::{self, DeviceArg, ListArgs};
 use crate::error::Error;
 use crate::output;
 use crate::terminal;
@@ -20,20 +19,8 @@ use crate::terminal;
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct TuneArgs {
-    /// The list of workloads [default: the built-in one, bench/workloads.toml]
-    #[arg(long, value_name = "FILE.toml")]
-    workloads: Option<PathBuf>,
-    /// Groups of the list [default: all]
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    group: Vec<String>,
-    /// The elements' types [default: all of the list]
-    #[arg(
-        long,
-        value_name = "DTYPE,...",
-        value_delimiter = ',',
-        value_parser = args::dtype()
-    )]
-    dtype: Vec<Dtype>,
+    #[command(flatten)]
+    list: ListArgs,
     /// The backends that are tried
     #[arg(
         long,
@@ -88,9 +75,8 @@ table elsewhere, AIKF_TUNED=off none; docs/tuning.md has the rest.";
 /// Tunes, and says what came of it.
 pub fn run(args: &TuneArgs) -> Result<Outcome, Error> {
     // Of the whole list: parts of it may be tuned one behind the other.
-    let list_hash = Workloads::read(args.workloads.as_deref(), &[])?.hash();
-    let list = Workloads::read(args.workloads.as_deref(), &args.group)?;
-    let workloads = args::of_types(list, &args.dtype)?;
+    let list_hash = args.list.whole()?.hash();
+    let workloads = args.list.chosen()?;
     let runtime = args.device.open()?;
     let out = match &args.out {
         Some(out) => out.clone(),

@@ -15,6 +15,9 @@
 //! - Modules: PTX text gives the names of kernels; their code comes from the registry given to
 //!   [`install`].
 //! - Launches: limits on threads and shared memory are checked; the arguments are copied.
+//! - Clusters: the blocks of one are live together, up to 8 of them, or up to 16 of a kernel that
+//!   allows it. A larger one gives 912 (invalid cluster size), a grid that is not so many whole
+//!   ones 1 (invalid value). [`simt::cluster`] says what they can do.
 //! - Graphs: capture records, launch replays; calls that a capture forbids spoil it.
 //!
 //! # What is not
@@ -23,8 +26,8 @@
 //! that one test's fault does not end the others.
 //!
 //! Work runs at once on the thread that enqueues it, so nothing ever overlaps, and a missing
-//! synchronisation between streams goes unnoticed. Grids have one dimension, and there are no
-//! clusters (the device says so, and a launch with either gives 801, not supported).
+//! synchronisation between streams goes unnoticed. Grids, blocks and clusters have one dimension:
+//! a launch with more gives 801 (not supported).
 //!
 //! # Map
 //!

@@ -2,9 +2,9 @@
 //! deadlocks.
 //!
 //! A kernel is a closure that every thread of a grid calls. Inside it, the functions of [`index`],
-//! [`collective`], [`shared`] and [`global`] stand for what the hardware offers; each one knows the
-//! source line that called it, checks what the hardware leaves undefined, and may let another
-//! thread run.
+//! [`collective`], [`shared`], [`global`] and [`cluster`] stand for what the hardware offers; each
+//! one knows the source line that called it, checks what the hardware leaves undefined, and may let
+//! another thread run.
 //!
 //! ```
 //! use simt::{Launch, collective::block_sync, index::thread_index, shared};

@@ -60,8 +60,7 @@ pub(super) fn k_max(device: &DeviceLimits) -> u32 {
 pub(super) enum Purpose {
     /// They are the answer: the kernel `select`.
     Answer,
-    /// Tokens are drawn from them: the kernel `sample`, which cannot turn to the whole row, since
-    /// NaNs may be masked.
+    /// Tokens are drawn from them: the kernel `sample`, to which a NaN is `-inf`.
     Draw,
 }
 
@@ -288,8 +287,8 @@ impl Planner<'_> {
         }
     }
 
-    /// What each of so many pieces gives: the kernel `merge` cannot turn to the whole row, so for
-    /// it pieces give all.
+    /// What each of so many pieces gives. The last block of `select` and of `sample` turns to the
+    /// whole row where too little was given; the kernel `merge` cannot, so for it pieces give all.
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
         let gives_all = self.backend == Backend::Stream || pieces == 1;

@@ -1,7 +1,7 @@
 //! Random calls of sampling, drawn on a device and by the host's cores, which must agree.
 use aikf_topk::{
     Adjustments, DeviceChoice, DeviceSliceMut, Dtype, FilterOrder, History, Knob, LogprobKind,
-    Rows, Runtime, Sampler, Samples, SamplingParams, StreamRef,
+    Problem, RowStatus, Rows, Runtime, Sampler, Samples, SamplingParams, StreamRef,
 };
 use cuda_loader::api::graph;
 use cust::memory::{CopyDestination, DeviceBuffer};
@@ -190,6 +190,29 @@ pub fn random_calls(runtime: &Runtime, seed: u64, count: usize, n_max: usize) {
     let mut random = Random(seed);
     for _ in 0..count {
         Call::random(&mut random, n_max).check(runtime);
+    }
+}
+
+/// Rows whose best all lie in their last piece, which gives fewer of them than are wanted: the
+/// row's last block turns to the whole row, with NaNs in it.
+pub fn scant_pieces(runtime: &Runtime) {
+    let (rows, n, cpu) = (2, 70_000, Runtime::open(DeviceChoice::Cpu).expect("always there"));
+    let bits = Pattern::Ascending.fill(Dtype::F32, rows, n, 4);
+    let mut data: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+    data.iter_mut().step_by(97).for_each(|x| *x = f32::NAN);
+    let view = Rows::new(&data, rows, n).expect("as long");
+    for top_p in [1.0, 0.9] {
+        let seed = Some(3);
+        let params = SamplingParams { top_k: 1000, top_p, seed, ..Default::default() };
+        let sampler = Sampler::new().num_samples(50).logprobs(LogprobKind::Processed, 0);
+        let problem = Problem::new(Dtype::F32, rows, n, 1);
+        let plan = sampler.plan(runtime, &problem, &[params]).expect("planned").explain();
+        assert!(plan.contains("launch sample_large_"), "{plan}");
+        assert!(!plan.contains("pieces a row: 1 "), "{plan}");
+        let draw = |runtime| sampler.sample(runtime, view, &[params]).expect("legal");
+        let drawn = draw(runtime);
+        assert_eq!(drawn, draw(&cpu));
+        assert_eq!(drawn.status, [RowStatus::NanSeen; 2]);
     }
 }
 

@@ -11,6 +11,11 @@
 //!     the units whose key reaches the bound: look into them again, and queue what reaches it
 //! ```
 //!
+//! Where the piece is one chunk, and the queue has room for all that the parts which reach the
+//! bound can hold, lanes append what they find without asking whether there is room; else the queue
+//! takes it in batches, and is cropped when it is full. Blocks of a cluster ([`Peers`]) rank the
+//! lanes' keys of all of them for the first chunk's bound.
+//!
 //! A lane's part of a unit stands for its best element: if `k` parts reach a bound, `k` elements
 //! do. So nothing that does not reach the bound is among the best `k`, and it is only in parts that
 //! reach it. For data in random order about `k` elements do.

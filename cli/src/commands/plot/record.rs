@@ -93,8 +93,9 @@ impl Measured {
 
     /// Bytes of the rows and of the answer.
     pub fn bytes(&self) -> f64 {
-        let element = dtype(&self.dtype).map_or(0, Dtype::bytes) as u64;
-        (self.rows * (self.n * element + self.k * (element + size_of::<u32>() as u64))) as f64
+        let element = dtype(&self.dtype).map_or(0, Dtype::bytes) as f64;
+        let of_row = self.n as f64 * element + self.k as f64 * (element + size_of::<u32>() as f64);
+        self.rows as f64 * of_row
     }
 
     fn check(&self, at: usize) -> Result<(), String> {
@@ -107,7 +108,7 @@ impl Measured {
         }
         for (field, value) in [("rows", self.rows), ("n", self.n), ("k", self.k)] {
             if value == 0 || value > 1 << 40 {
-                return wrong(field, &value, "at least 1, and below 2^40");
+                return wrong(field, &value, "at least 1, and at most 2^40");
             }
         }
         let times = [("median_us", self.median_us), ("p10_us", self.p10_us)];
@@ -141,6 +142,10 @@ mod tests {
     fn unknown_fields_do_not_matter() {
         let record = Record::parse(&text("null", ROW)).unwrap();
         assert_eq!(record.rows[0].bytes(), 2.0 * (2000.0 + 50.0 * 6.0));
+        let large =
+            ROW.replace("\"rows\":2,\"n\":1000", "\"rows\":1099511627776,\"n\":1099511627776");
+        let record = Record::parse(&text("null", &large)).unwrap();
+        assert!(record.rows[0].bytes() > 1e24, "more than 64 bits can count");
     }
 
     #[test]
