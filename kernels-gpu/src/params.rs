@@ -373,7 +373,7 @@ pub const CONTROL_WORDS: u32 = 96;
 /// | histograms | `[u32; 2 * 256]` | while a bound is looked for |
 /// | control | `[u32; 96]` | the whole kernel |
 /// | holes | `[u16; k]` | while items are moved together |
-/// | keys | `[u32; survey_keys]` | a chunk's keys, then its list of parts; in the end an order's bins |
+/// | keys | `[u32; survey_keys]` | a chunk's keys, then its list of parts; an order's bins |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLayout {
     /// Items that fit.

@@ -20,8 +20,8 @@ const DEPTH_MAX: u32 = SELECT_DEPTHS[0];
 /// Items beyond k that a queue holds: enough that a crop is rare, few enough that several blocks
 /// fit on a multiprocessor.
 pub(super) const SLACK: u32 = 2048;
-/// Units that a warp surveys at once where there is no room for the keys of all, of two blocks: they
-/// take 4 bytes a thread each.
+/// Units that a warp surveys at once where there is no room for the keys of all, of two blocks:
+/// they take 4 bytes a thread each.
 pub(super) const CHUNK_UNITS: u32 = 16;
 
 const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);

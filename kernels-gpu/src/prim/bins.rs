@@ -9,9 +9,9 @@
 //! put each of them where its rank says
 //! ```
 //!
-//! Bins are of equal width in value, or in the items' own numbers where all values are equal. 16-bit
-//! elements have many equals: where they span few keys, bins are of equal width in key and index.
-//! Where some bin that matters is overfull, the items are cropped to `k` and sorted by merging.
+//! Bins are of equal width in value, or in the items' own numbers where all values are equal. Of
+//! 16-bit elements many are equal: where they span few keys, bins are of equal width in key and
+//! index. Where some bin that matters is overfull, the items are cropped to `k` and sorted by merging.
 //!
 //! # Source
 //! A bucket sort whose buckets are ranked by counting.

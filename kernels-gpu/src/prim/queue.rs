@@ -366,6 +366,7 @@ impl Queue {
     /// above it than `span`. For all threads of the block together, behind [`Queue::range_of`].
     #[inline(always)]
     pub fn raise_to_kth_key(&mut self, keys: &impl Keys, (base, span): (u32, u32)) -> u32 {
+        let greatest = base + span;
         let (mut base, mut most, mut rank, mut pass) = (base, span, self.k, 0);
         loop {
             let shift = (32 - most.leading_zeros()).saturating_sub(DIGIT_BITS);
@@ -391,7 +392,8 @@ impl Queue {
                 self.raise(base);
                 return self.k - rank + bin.count;
             }
-            (most, pass) = ((1 << shift) - 1, pass + 1);
+            // No further than there are keys, so that nothing wraps round into the digit.
+            (most, pass) = ((greatest - base).min((1 << shift) - 1), pass + 1);
         }
     }
 

@@ -328,8 +328,8 @@ fn best_of<const N: usize>(words: &[u32; N], pick: &impl Fn(u32, u32) -> u32) ->
     best
 }
 
-/// The first of the `U` neighbouring vectors that are a lane's part of the unit that starts at vector
-/// `first`.
+/// The first of the `U` neighbouring vectors that are a lane's part of the unit that starts at
+/// vector `first`.
 #[inline(always)]
 pub fn part_of_lane<const U: usize>(first: u32) -> u32 {
     let (number, group) = (lane_id() % U as u32, lane_id() / U as u32);
