@@ -57,11 +57,13 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
+use cuda_std::warp::WARP_SIZE;
 
-use super::draw::Drawing;
+use super::draw::{Drawing, Running};
 use super::look::Look;
 use super::piece::{Cut, Piece, RowState, raw_params};
 use super::rows::RowTable;
+use super::segment::SegmentedRow;
 use crate::prim::element::Element;
 use crate::sampling::launch::{FullParams, Phase, State};
 use crate::sampling::nucleus::Nucleus;
@@ -95,8 +97,22 @@ pub unsafe fn full_mass<E: Element>(
     let piece =
         unsafe { Piece::<E>::new(x, lengths, Cut { row_stride, n, pieces, piece_elements }) };
     let table = RowTable { rows, seeds, positions };
-    // SAFETY: the caller's contract on the table.
-    let own = if phase == Phase::Raw { raw_params() } else { unsafe { table.get(piece.number) } };
+    // Read again where it is needed, so that it takes no registers while the row is read.
+    let row = || match phase {
+        Phase::Raw => raw_params(),
+        // SAFETY: the caller's contract on the table.
+        _ => unsafe { table.get(piece.number) },
+    };
+    if phase != Phase::Cut {
+        // On its way while the row's parameters are read.
+        let (first, end) = piece.segments();
+        let segment = first + thread_idx_x() / WARP_SIZE;
+        if segment < end {
+            // SAFETY: the caller's contract on the input.
+            unsafe { SegmentedRow::<E>::new(piece.start, piece.n) }.prefetch(segment);
+        }
+    }
+    let own = row();
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     let is_second = phase == Phase::Cut;
@@ -109,29 +125,28 @@ pub unsafe fn full_mass<E: Element>(
     if is_second {
         look.filter(&own, order, state.max(), state.get(State::Cut));
     }
-    let block = Block { piece: &piece, own: &own, state, tickets, tokens, status, params: &params };
+    let block = Block { piece: &piece, state, tickets, tokens, status, params: &params };
     // SAFETY: the caller's contract on the buffers.
-    if !unsafe { weigh(&block, &mut look) } {
+    if !unsafe { weigh(&block, &mut look, row) } {
         return;
     }
-    // SAFETY: the launch contract grants a mass a warp, and two more.
+    // SAFETY: the launch contract grants two masses a warp, and three more.
     let scratch = unsafe { SharedArray::<u64>::new(0) };
-    let total = look.total(scratch);
+    let segments = Running::of_segments(&look, scratch);
     if thread_idx_x() == 0 {
-        state.set(State::Total, total);
+        state.set(State::Total, segments.total);
     }
     if phase != Phase::Raw {
         // SAFETY: the caller's contract on `tokens`; the row's are this block's.
         let tokens = unsafe { GlobalArrayMut::new(tokens) };
         let base = piece.number as u64 * params.num_samples as u64;
-        Drawing { look: &look, row: &own, tokens, base, scratch }.draw(total, &params);
+        Drawing { look: &look, row: &row(), tokens, base, scratch }.draw(segments, &params);
     }
 }
 
 /// What a block of `full_mass` is given.
 struct Block<'a, E: Element> {
     piece: &'a Piece<E>,
-    own: &'a RowParams,
     state: RowState,
     tickets: *mut u32,
     tokens: *mut u32,
@@ -146,11 +161,16 @@ struct Block<'a, E: Element> {
 /// # Safety
 /// As for [`full_mass`].
 #[inline(always)]
-unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
-    let Block { piece, own, params, .. } = *block;
+unsafe fn weigh<E: Element>(
+    block: &Block<'_, E>,
+    look: &mut Look<E>,
+    row: impl Fn() -> RowParams,
+) -> bool {
+    let Block { piece, params, .. } = *block;
     let is_second = look.is_filtered;
-    let is_cut = params.is_cut(own);
-    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(own, params.order, piece.n);
+    let own = row();
+    let is_cut = params.is_cut(&own);
+    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(&own, params.order, piece.n);
     let (mut first, mut end) = piece.segments();
     loop {
         look.sums(first, end, is_weighed);
@@ -163,6 +183,7 @@ unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
             sync_threads();
             return true;
         }
+        let own = row();
         // SAFETY: the launch contract grants a word a warp; masses come later.
         let (most, has_nan) = look.most(unsafe { SharedArray::new(0) });
         look.greatest = most;
@@ -181,7 +202,7 @@ unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
             return true;
         }
         // Once more, against the greatest.
-        look.filter(own, params.order, most, 0);
+        look.filter(&own, params.order, most, 0);
         (first, end) = (0, look.segments.count);
     }
 }

@@ -153,16 +153,11 @@ impl RowFilter {
     /// as [`RowFilter::draw_weight`] says.
     #[inline(always)]
     pub fn log_probability(&self, logit: f32, total: u64) -> f32 {
-        self.log_share(logit, total, self.scale)
+        self.log_ratio(logit, log_total(total, self.scale))
     }
 
-    /// The same for a total in which the greatest weighs `2^scale`.
-    #[inline(always)]
-    pub fn log_share(&self, logit: f32, total: u64, scale: u32) -> f32 {
-        self.log_ratio(logit, log_total(total, scale))
-    }
-
-    /// The same for a total of which [`log_total`] is `log_total`.
+    /// The same for a total of which `log_total` is the logarithm, in units of what the greatest
+    /// weighs.
     #[inline(always)]
     pub fn log_ratio(&self, logit: f32, log_total: f64) -> f32 {
         let distance = self.distance(logit) as f64 * self.draw_factor as f64;
