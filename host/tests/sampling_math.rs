@@ -1,5 +1,6 @@
 //! The arithmetic of sampling against independent ones: Philox against another crate's and the
 //! authors' vectors, exponential and logarithm against the host's, weights against their sum.
+use kernels_gpu::sampling::filter::{RowFilter, least_within, min_p_reach};
 use kernels_gpu::sampling::math::{exp, fixed, fixed_exp, ln, multiply_high, scale};
 use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::{FilterOrder, RowParams};
@@ -97,6 +98,30 @@ proptest! {
         prop_assert_eq!(weigher.sum(&row), sum);
         // The greatest alone weighs at least about a half.
         prop_assert!(sum > 7 << (WEIGHT_BITS - 4) && sum <= (row.len() as u64) << WEIGHT_BITS);
+    }
+
+    /// What min-p keeps is near the greatest of its segment, whichever that is.
+    #[test]
+    fn what_min_p_keeps_is_near(
+        min_p in prop_oneof![0.0f32..=1.0, 0.0f32..1e-30, Just(1.0), Just(0.5), Just(1e-44)],
+        temperature in prop_oneof![1e-5f32..3.0, 1e-5f32..3e38],
+        greatest in prop_oneof![-50.0f32..50.0, any::<f32>()],
+        below in prop_oneof![0.0f32..30.0, 0.0f32..1e-3],
+        share in 0.0f32..=1.0,
+        order in prop_oneof![Just(FilterOrder::HuggingFace), Just(FilterOrder::LlamaCpp)],
+    ) {
+        prop_assume!(greatest > f32::NEG_INFINITY);
+        let row = RowParams { min_p, temperature, ..ROW };
+        let filter = RowFilter::new(&row, order, greatest, 1000);
+        let reach = min_p_reach(&row, order);
+        let (_, bound) = filter.min_p_bound();
+        prop_assert!(reach <= bound || min_p == 0.0, "{} {}", reach, bound);
+        for logit in [greatest - below, greatest + bound, greatest + bound * share, greatest] {
+            for top in [logit, greatest, (logit + (greatest - logit) * share).clamp(logit, greatest)] {
+                let is_kept = filter.can_draw(logit) && logit <= top && top <= greatest;
+                prop_assert!(!(is_kept && logit < least_within(top, reach)), "{} {}", logit, top);
+            }
+        }
     }
 
     #[test]

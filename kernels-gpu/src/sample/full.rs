@@ -13,13 +13,15 @@
 //! What the real code does differently: rows that are filtered are looked at in one launch
 //! (`Phase::Draw`), for their greatest logits and for sums that top-p may take, and are weighed,
 //! against the row's greatest, and drawn from in another (`Phase::Cut`), when the cut is known; it
-//! leaves out segments that have nothing to keep. Calls that were prepared for rows without a min-p
+//! leaves out segments that have nothing to keep, and of those where min-p keeps few it reads what
+//! the first look found to be near the segment's greatest. Calls that were prepared for rows without a min-p
 //! have no such launch for it: there the row's last block looks a second time. Without replacement,
 //! what was drawn before weighs nothing, and a segment loses what it weighed.
 //!
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Of each segment
-//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; state
+//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; what is near the greatest,
+//! `[rows, segments, 32]`, or null; state
 //! `[rows, STATE_WORDS]`; tokens `[rows, num_samples]`, status `[rows]`.
 //!
 //! # Work split
@@ -60,7 +62,7 @@ use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::WARP_SIZE;
 
 use super::draw::{Drawing, Running};
-use super::look::Look;
+use super::look::{Look, Near};
 use super::piece::{Cut, Piece, RowState, raw_params};
 use super::rows::RowTable;
 use super::segment::SegmentedRow;
@@ -86,6 +88,7 @@ pub unsafe fn full_mass<E: Element>(
     positions: *const u64,
     tops: *mut u32,
     masses: *mut u64,
+    near: *mut u32,
     state: *mut u64,
     tickets: *mut u32,
     tokens: *mut u32,
@@ -120,8 +123,10 @@ pub unsafe fn full_mass<E: Element>(
     {
         return;
     }
+    // SAFETY: the caller's contract on the segments.
+    let near = unsafe { Near::new(near, piece.number, n) };
     // SAFETY: the caller's contract on the input and the segments.
-    let mut look = unsafe { Look::new(&piece, tops, masses, &own, &params) };
+    let mut look = unsafe { Look::new(&piece, tops, masses, near, &own, &params) };
     if is_second {
         look.filter(&own, order, state.max(), state.get(State::Cut));
     }

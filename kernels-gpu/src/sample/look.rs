@@ -10,10 +10,13 @@ use super::sieve::Sieve;
 use crate::order::{bits_of_key, key};
 use crate::prim::element::Element;
 use crate::prim::mass::warp_sum_u64;
-use crate::sampling::filter::RowFilter;
+use crate::sampling::filter::{RowFilter, least_within, min_p_reach};
 use crate::sampling::launch::{FullParams, MASS_THREADS};
 use crate::sampling::params::{FilterOrder, RowParams};
 use crate::sampling::segment::{WHOLE_SHARE, Weigher, row_mass, segments};
+
+/// So many of a lane's elements are read again one by one rather than with all others.
+const FEW: u32 = 4;
 
 /// In a segment's sum: whether it has a NaN.
 const HAS_NAN: u64 = 1 << 63;
@@ -43,6 +46,49 @@ impl Tops {
     #[inline(always)]
     pub fn top(&self, segment: u32) -> f32 {
         f32::from_bits(self.words.get(self.first + segment as u64))
+    }
+}
+
+/// Which elements of a row's segments min-p may keep, as the first look finds them: a word a lane,
+/// a bit for each element that is near enough to the segment's greatest.
+#[derive(Clone, Copy)]
+pub struct Near {
+    /// Null where nobody is to know.
+    words: *mut u32,
+    /// The row's first segment among all.
+    first: u64,
+}
+
+impl Near {
+    /// Those of row number `number`; a row has room for the segments of `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: `words` is null, or points to a word a lane for each segment, aligned;
+    /// - *no concurrent writer*: a place is written by one lane in one launch, and read in another.
+    #[inline(always)]
+    pub unsafe fn new(words: *mut u32, number: u32, n: u32) -> Self {
+        Near { words, first: number as u64 * segments(n) as u64 }
+    }
+
+    /// The same where the row has a min-p, else nothing.
+    #[inline(always)]
+    fn of(self, row: &RowParams) -> Self {
+        let words = if row.min_p > 0.0 { self.words } else { core::ptr::null_mut() };
+        Near { words, ..self }
+    }
+
+    /// Whether it is there.
+    #[inline(always)]
+    fn is_known(&self) -> bool {
+        !self.words.is_null()
+    }
+
+    /// This lane's word of a segment, and where it stands.
+    #[inline(always)]
+    fn place(&self, segment: u32) -> (GlobalArrayMut<u32>, u64) {
+        // SAFETY: `new`'s caller vouches for the words, where they are known.
+        let words = unsafe { GlobalArrayMut::new(self.words) };
+        (words, (self.first + segment as u64) * WARP_SIZE as u64 + lane_id() as u64)
     }
 }
 
@@ -117,6 +163,10 @@ pub struct Look<E: Element> {
     pub greatest: f32,
     /// What is kept of a filtered row.
     pub sieve: Sieve,
+    /// What min-p may keep of the row.
+    near: Near,
+    /// The distance from the greatest that min-p reaches, at most.
+    reach: f32,
 }
 
 impl<E: Element> Look<E> {
@@ -131,6 +181,7 @@ impl<E: Element> Look<E> {
         piece: &Piece<E>,
         tops: *mut u32,
         sums: *mut u64,
+        near: Near,
         row: &RowParams,
         params: &FullParams,
     ) -> Self {
@@ -143,6 +194,8 @@ impl<E: Element> Look<E> {
             is_filtered: false,
             greatest: f32::NEG_INFINITY,
             sieve: Sieve::all(),
+            near: near.of(row),
+            reach: min_p_reach(row, params.order),
         }
     }
 
@@ -190,6 +243,10 @@ impl<E: Element> Look<E> {
             let Tops { words, first } = self.segments.tops;
             words.set(first + segment as u64, top.to_bits());
         }
+        if self.near.is_known() {
+            let (words, place) = self.near.place(segment);
+            words.set(place, held.at_least(least_within(top, self.reach)));
+        }
         let nan = if has_nan { HAS_NAN } else { 0 };
         if !is_weighed || top == f32::NEG_INFINITY {
             return nan;
@@ -204,9 +261,30 @@ impl<E: Element> Look<E> {
         if !self.sieve.may_keep(self.segments.top(segment)) {
             return 0;
         }
+        if self.near.is_known() {
+            let (words, place) = self.near.place(segment);
+            let near = words.get(place);
+            if warp_reduce_max(FULL_MASK, near.count_ones()) <= FEW {
+                return self.sum_of(segment, near);
+            }
+        }
         let mut held = self.row.held(segment);
         held.filter(&self.sieve);
         self.held_sum(segment, &held, self.greatest, false)
+    }
+
+    /// The sum of the weights of a few of a segment's elements, by the lanes' words, and of its stray
+    /// ones. For the lanes of a warp together.
+    #[inline(always)]
+    fn sum_of(&self, segment: u32, near: u32) -> u64 {
+        let weigher = self.weigher_of(segment);
+        let weight = |index| self.weight(&weigher, index, self.row.element(index));
+        let (mut sum, mut left) = (self.row.stray(segment).map_or(0, weight), near);
+        while left != 0 {
+            sum += weight(self.row.index(segment, left.trailing_zeros()));
+            left &= left - 1;
+        }
+        warp_sum_u64(sum)
     }
 
     /// The sum of a segment's weights against a logit. For the lanes of a warp together.

@@ -109,6 +109,21 @@ impl<E: Element> SegmentedRow<E> {
         }
     }
 
+    /// Index of this lane's element of a segment that has this number in [`Held::at_least`].
+    #[inline(always)]
+    pub fn index(&self, segment: u32, number: u32) -> u32 {
+        let width = E::PER_VECTOR as u32;
+        let vector = self.span(segment).vector + number / width * WARP_SIZE;
+        self.head + vector * width + number % width
+    }
+
+    /// Index of this lane's element of a segment that is in no vector, if it has one.
+    #[inline(always)]
+    pub fn stray(&self, segment: u32) -> Option<u32> {
+        let Span { stray, stray_end, .. } = self.span(segment);
+        if stray < stray_end { Some(stray) } else { None }
+    }
+
     /// A segment of the row. For the lanes of a warp together.
     #[inline(always)]
     pub fn held(&self, segment: u32) -> Held<E> {
@@ -248,6 +263,16 @@ impl<E: Element> Held<E> {
             return (warp_greatest(most).0, true);
         }
         (most, false)
+    }
+
+    /// A bit for each of the lane's elements that is not below `least`, but for a stray one.
+    #[inline(always)]
+    pub fn at_least(&self, least: f32) -> u32 {
+        let (mask, _) = self.fold((0u32, 1u32), |(mask, bit), value| {
+            let is_below = value < least;
+            (if is_below { mask } else { mask | bit }, bit.wrapping_shl(1))
+        });
+        mask
     }
 
     /// Turns away what the sieve does.
