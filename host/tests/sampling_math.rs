@@ -117,7 +117,8 @@ proptest! {
         let (_, bound) = filter.min_p_bound();
         prop_assert!(reach <= bound || min_p == 0.0, "{} {}", reach, bound);
         for logit in [greatest - below, greatest + bound, greatest + bound * share, greatest] {
-            for top in [logit, greatest, (logit + (greatest - logit) * share).clamp(logit, greatest)] {
+            let between = logit + (greatest - logit) * share;
+            for top in [logit, greatest, between] {
                 let is_kept = filter.can_draw(logit) && logit <= top && top <= greatest;
                 prop_assert!(!(is_kept && logit < least_within(top, reach)), "{} {}", logit, top);
             }

@@ -14,15 +14,15 @@
 //! (`Phase::Draw`), for their greatest logits and for sums that top-p may take, and are weighed,
 //! against the row's greatest, and drawn from in another (`Phase::Cut`), when the cut is known; it
 //! leaves out segments that have nothing to keep, and of those where min-p keeps few it reads what
-//! the first look found to be near the segment's greatest. Calls that were prepared for rows without a min-p
-//! have no such launch for it: there the row's last block looks a second time. Without replacement,
-//! what was drawn before weighs nothing, and a segment loses what it weighed.
+//! the first look found to be near the segment's greatest. Calls that were prepared for rows
+//! without a min-p have no such launch for it: there the row's last block looks a second time.
+//! Without replacement, what was drawn before weighs nothing, and a segment loses what it weighed.
 //!
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Of each segment
-//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; what is near the greatest,
-//! `[rows, segments, 32]`, or null; state
-//! `[rows, STATE_WORDS]`; tokens `[rows, num_samples]`, status `[rows]`.
+//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; what is near the
+//! greatest, `[rows, segments, 32]`, or null; state `[rows, STATE_WORDS]`; tokens
+//! `[rows, num_samples]`, status `[rows]`.
 //!
 //! # Work split
 //! `rows * pieces` blocks; block `b` has the segments of piece `b % pieces` of row `b / pieces`, a

@@ -273,8 +273,8 @@ impl<E: Element> Look<E> {
         self.held_sum(segment, &held, self.greatest, false)
     }
 
-    /// The sum of the weights of a few of a segment's elements, by the lanes' words, and of its stray
-    /// ones. For the lanes of a warp together.
+    /// The sum of the weights of a few of a segment's elements, by the lanes' words, and of its
+    /// stray ones. For the lanes of a warp together.
     #[inline(always)]
     fn sum_of(&self, segment: u32, near: u32) -> u64 {
         let weigher = self.weigher_of(segment);
