@@ -9,7 +9,7 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 8] = [
+const TESTS: [GpuTest; 9] = [
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
     ("long_rows", long_rows),
@@ -17,6 +17,7 @@ const TESTS: [GpuTest; 8] = [
     ("hundred_repeats", hundred_repeats),
     ("no_knob_changes_a_token", no_knob_changes_a_token),
     ("replayed_with_new_positions", sampling::graph_replays_with_new_positions),
+    ("in_a_lent_workspace", sampling::in_a_lent_workspace),
     ("other_parameters_without_preparing", sampling::other_parameters),
 ];
 
