@@ -130,9 +130,11 @@ pub unsafe fn full_mass<E: Element>(
     if is_second {
         look.filter(&own, order, state.max(), state.get(State::Cut));
     }
+    let is_cut = params.is_cut(&own);
+    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(&own, order, piece.n);
     let block = Block { piece: &piece, state, tickets, tokens, status, params: &params };
     // SAFETY: the caller's contract on the buffers.
-    if !unsafe { weigh(&block, &mut look, row) } {
+    if !unsafe { weigh(&block, &mut look, is_weighed, row) } {
         return;
     }
     // SAFETY: the launch contract grants two masses a warp, and three more.
@@ -159,9 +161,9 @@ struct Block<'a, E: Element> {
     params: &'a FullParams,
 }
 
-/// Weighs the segments of the block's piece, and where it is the row's last, finds out what they
-/// count for; whether the row is to be drawn from, by this block. For all threads of the block
-/// together; ends with a barrier.
+/// Looks at the segments of the block's piece, at their weights too if `is_weighed`, and where it
+/// is the row's last, finds out the row's greatest logit; whether the row is to be drawn from, by
+/// this block. For all threads of the block together; ends with a barrier.
 ///
 /// # Safety
 /// As for [`full_mass`].
@@ -169,13 +171,11 @@ struct Block<'a, E: Element> {
 unsafe fn weigh<E: Element>(
     block: &Block<'_, E>,
     look: &mut Look<E>,
+    is_weighed: bool,
     row: impl Fn() -> RowParams,
 ) -> bool {
     let Block { piece, params, .. } = *block;
     let is_second = look.is_filtered;
-    let own = row();
-    let is_cut = params.is_cut(&own);
-    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(&own, params.order, piece.n);
     let (mut first, mut end) = piece.segments();
     loop {
         look.sums(first, end, is_weighed);
@@ -200,7 +200,7 @@ unsafe fn weigh<E: Element>(
             // SAFETY: the caller's contract on `tokens` and `status`.
             unsafe { put_status(piece, block.tokens, block.status, outcome, params) };
         }
-        if most == f32::NEG_INFINITY || is_cut {
+        if most == f32::NEG_INFINITY || params.is_cut(&own) {
             return false;
         }
         if own.min_p == 0.0 {
