@@ -362,8 +362,7 @@ aikf_status aikf_topk_select(const aikf_runtime *runtime,
                              void *values,
                              void *indices);
 
-// How many bytes of workspace a sampler needs in the device's memory; 0 on the host's cores. The
-// handle owns it.
+// How many bytes of workspace a sampler needs in the device's memory; 0 on the host's cores.
 //
 // # Safety
 // The pointers are NULL or live, `params` with `params_count` entries.
@@ -373,8 +372,8 @@ aikf_status aikf_sampler_workspace_bytes(const aikf_runtime *runtime,
                                          size_t params_count,
                                          size_t *bytes);
 
-// Prepares a sampler: plans it, loads its kernels, allocates its workspace, and sends the
-// parameters to the device. Nothing of that is done again when it is run.
+// Prepares a sampler: plans it, loads its kernels, allocates its workspace, which the handle owns,
+// and sends the parameters to the device. Nothing of that is done again when it is run.
 //
 // - `params`: `params_count` entries, one for each row, or one for all.
 //
@@ -385,6 +384,22 @@ aikf_status aikf_sampler_prepare(const aikf_runtime *runtime,
                                  const aikf_sampling_params *params,
                                  size_t params_count,
                                  aikf_sampler **sampler);
+
+// As `aikf_sampler_prepare`, in a workspace of the caller's: `bytes` bytes of the device's memory,
+// at least as many as `aikf_sampler_workspace_bytes` says, aligned to 8. A part of it is cleared
+// before this returns; it needs no clearing between runs. The parameters lie in memory of the
+// handle's own. On the host's cores there is no workspace, and it is left alone.
+//
+// # Safety
+// The pointers are NULL or live, `params` with `params_count` entries; the workspace outlives the
+// handle, nothing else writes it, and no other handle that uses it is in flight, or was since.
+aikf_status aikf_sampler_prepare_in(const aikf_runtime *runtime,
+                                    const aikf_sampler_options *options,
+                                    const aikf_sampling_params *params,
+                                    size_t params_count,
+                                    void *workspace,
+                                    size_t bytes,
+                                    aikf_sampler **sampler);
 
 // Gives a sampler other parameters of the same kind, and waits until the device has them. A
 // greater `top_k`, or rows that need launches which were not prepared, are refused. Runs that are
@@ -420,7 +435,7 @@ aikf_status aikf_sampler_run(aikf_sampler *sampler,
 // `sampler` is NULL or prepared.
 const char *aikf_sampler_explain(const aikf_sampler *sampler);
 
-// Frees a prepared sampler and its workspace. NULL is left alone.
+// Frees a prepared sampler, and its workspace unless it was lent. NULL is left alone.
 //
 // # Safety
 // `sampler` is NULL or prepared, is not used again, and no run of it is in flight.

@@ -142,7 +142,8 @@ unsafe fn prepare<T: Element, I: HostIndex>(
 /// The alignment of a lent workspace, in bytes.
 const WORKSPACE_ALIGNMENT: usize = 8;
 
-fn check_workspace(address: *mut c_void, bytes: usize) -> Result<(), Fault> {
+/// Whether a lent workspace may be one.
+pub(crate) fn check_workspace(address: *mut c_void, bytes: usize) -> Result<(), Fault> {
     if address.is_null() && bytes > 0 {
         return Err(Fault::Null("workspace"));
     }

@@ -5,6 +5,7 @@ use aikf_topk::{Dtype, Element, PreparedSampler, Rows, Runtime, SamplePlan, Samp
 use half::{bf16, f16};
 
 use crate::arguments::{elements, optional_elements, write};
+use crate::calls::{Workspace, check_workspace};
 use crate::history::HostAdjustments;
 use crate::host::check_no_stream;
 use crate::sample_call::aikf_sample_call;
@@ -81,7 +82,9 @@ type Prepared = Result<Box<dyn Draws>, Fault>;
 /// The functions for one type of elements.
 #[derive(Clone, Copy)]
 pub(crate) struct SampleTyped {
-    pub prepare: fn(&Runtime, &SampleWish, &[SamplingParams]) -> Prepared,
+    /// # Safety
+    /// A lent workspace is as `aikf_sampler_prepare_in` says.
+    pub prepare: unsafe fn(&Runtime, &SampleWish, &[SamplingParams], Workspace) -> Prepared,
     /// # Safety
     /// The duties of [`sample`].
     pub sample:
@@ -102,13 +105,23 @@ impl SampleTyped {
     }
 }
 
-fn prepare<T: Element>(
+/// # Safety
+/// A lent workspace is as `aikf_sampler_prepare_in` says.
+unsafe fn prepare<T: Element>(
     runtime: &Runtime,
     wish: &SampleWish,
     params: &[SamplingParams],
+    workspace: Workspace,
 ) -> Prepared {
-    let prepared: PreparedSampler<T> =
-        wish.sampler.prepare_problem(runtime, &wish.problem, params)?;
+    let SampleWish { sampler, problem, .. } = wish;
+    let prepared: PreparedSampler<T> = match workspace {
+        Workspace::Own => sampler.prepare_problem(runtime, problem, params)?,
+        Workspace::Lent(address, bytes) => {
+            check_workspace(address, bytes)?;
+            // SAFETY: the caller's duty, unchanged.
+            unsafe { sampler.prepare_in(runtime, problem, params, address as u64, bytes) }?
+        }
+    };
     Ok(Box::new(prepared))
 }
 

@@ -2,11 +2,12 @@
 use std::ffi::{CString, c_char, c_void};
 
 use crate::arguments::{free, give, put, reference, reference_mut};
+use crate::calls::Workspace;
 use crate::draws::{Draws, DrawsOnHost, SampleTyped};
 use crate::runtime::aikf_runtime;
 use crate::sample_call::aikf_sample_call;
 use crate::sampler_options::{SampleWish, aikf_sampler_options, aikf_sampling_params, read_params};
-use crate::status::{aikf_status, c_text, guard, guard_text};
+use crate::status::{Fault, aikf_status, c_text, guard, guard_text};
 
 /// Draws of one shape, prepared. One thread at a time may use it, and one run may be in flight: the
 /// next goes on the same stream or behind it.
@@ -16,8 +17,7 @@ pub struct aikf_sampler {
     explanation: CString,
 }
 
-/// How many bytes of workspace a sampler needs in the device's memory; 0 on the host's cores. The
-/// handle owns it.
+/// How many bytes of workspace a sampler needs in the device's memory; 0 on the host's cores.
 ///
 /// # Safety
 /// The pointers are NULL or live, `params` with `params_count` entries.
@@ -42,8 +42,8 @@ pub unsafe extern "C" fn aikf_sampler_workspace_bytes(
     guard(|| unsafe { put("bytes", bytes, plan) })
 }
 
-/// Prepares a sampler: plans it, loads its kernels, allocates its workspace, and sends the
-/// parameters to the device. Nothing of that is done again when it is run.
+/// Prepares a sampler: plans it, loads its kernels, allocates its workspace, which the handle owns,
+/// and sends the parameters to the device. Nothing of that is done again when it is run.
 ///
 /// - `params`: `params_count` entries, one for each row, or one for all.
 ///
@@ -57,22 +57,59 @@ pub unsafe extern "C" fn aikf_sampler_prepare(
     params_count: usize,
     sampler: *mut *mut aikf_sampler,
 ) -> aikf_status {
-    let make = || {
-        // SAFETY: the caller's duty, unchanged.
-        let runtime = &unsafe { reference("runtime", runtime) }?.runtime;
-        // SAFETY: the caller's duty, unchanged.
-        let wish = unsafe { SampleWish::read(options) }?;
-        // SAFETY: the caller's duty, unchanged.
-        let params = unsafe { read_params(params, params_count) }?;
-        let draws: Box<dyn Draws> = match runtime.gpu() {
-            None => Box::new(DrawsOnHost::new(runtime, wish.clone(), params)?),
-            Some(_) => (SampleTyped::of(&wish).prepare)(runtime, &wish, &params)?,
-        };
-        let explanation = c_text(&draws.plan().explain());
-        Ok(aikf_sampler { wish, draws, explanation })
-    };
+    // SAFETY: the caller's duty, unchanged.
+    let make = || unsafe { prepare(runtime, options, params, params_count, Workspace::Own) };
     // SAFETY: the caller's duty, unchanged.
     guard(|| unsafe { give("sampler", sampler, make) })
+}
+
+/// As `aikf_sampler_prepare`, in a workspace of the caller's: `bytes` bytes of the device's memory,
+/// at least as many as `aikf_sampler_workspace_bytes` says, aligned to 8. A part of it is cleared
+/// before this returns; it needs no clearing between runs. The parameters lie in memory of the
+/// handle's own. On the host's cores there is no workspace, and it is left alone.
+///
+/// # Safety
+/// The pointers are NULL or live, `params` with `params_count` entries; the workspace outlives the
+/// handle, nothing else writes it, and no other handle that uses it is in flight, or was since.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aikf_sampler_prepare_in(
+    runtime: *const aikf_runtime,
+    options: *const aikf_sampler_options,
+    params: *const aikf_sampling_params,
+    params_count: usize,
+    workspace: *mut c_void,
+    bytes: usize,
+    sampler: *mut *mut aikf_sampler,
+) -> aikf_status {
+    let workspace = Workspace::Lent(workspace, bytes);
+    // SAFETY: the caller's duty, unchanged.
+    let make = || unsafe { prepare(runtime, options, params, params_count, workspace) };
+    // SAFETY: the caller's duty, unchanged.
+    guard(|| unsafe { give("sampler", sampler, make) })
+}
+
+/// # Safety
+/// The duties of [`aikf_sampler_prepare_in`].
+unsafe fn prepare(
+    runtime: *const aikf_runtime,
+    options: *const aikf_sampler_options,
+    params: *const aikf_sampling_params,
+    params_count: usize,
+    workspace: Workspace,
+) -> Result<aikf_sampler, Fault> {
+    // SAFETY: the caller's duty, unchanged.
+    let runtime = &unsafe { reference("runtime", runtime) }?.runtime;
+    // SAFETY: the caller's duty, unchanged.
+    let wish = unsafe { SampleWish::read(options) }?;
+    // SAFETY: the caller's duty, unchanged.
+    let params = unsafe { read_params(params, params_count) }?;
+    let draws: Box<dyn Draws> = match runtime.gpu() {
+        None => Box::new(DrawsOnHost::new(runtime, wish.clone(), params)?),
+        // SAFETY: the caller's duty, unchanged.
+        Some(_) => unsafe { (SampleTyped::of(&wish).prepare)(runtime, &wish, &params, workspace) }?,
+    };
+    let explanation = c_text(&draws.plan().explain());
+    Ok(aikf_sampler { wish, draws, explanation })
 }
 
 /// Gives a sampler other parameters of the same kind, and waits until the device has them. A
@@ -136,7 +173,7 @@ pub unsafe extern "C" fn aikf_sampler_explain(sampler: *const aikf_sampler) -> *
     guard_text(|| Ok(unsafe { reference("sampler", sampler) }?.explanation.as_ptr()))
 }
 
-/// Frees a prepared sampler and its workspace. NULL is left alone.
+/// Frees a prepared sampler, and its workspace unless it was lent. NULL is left alone.
 ///
 /// # Safety
 /// `sampler` is NULL or prepared, is not used again, and no run of it is in flight.

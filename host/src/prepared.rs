@@ -228,6 +228,7 @@ impl<T: Element> PreparedTopK<T> {
     }
 }
 
-fn check_room(what: &'static str, actual: usize, needed: usize) -> Result<(), Error> {
+/// Whether something has room for what is needed.
+pub(crate) fn check_room(what: &'static str, actual: usize, needed: usize) -> Result<(), Error> {
     if actual < needed { Err(Error::Buffer { what, actual, needed }) } else { Ok(()) }
 }

@@ -34,6 +34,11 @@ fn replayed_with_new_positions() {
 }
 
 #[test]
+fn in_a_lent_workspace() {
+    support::sampling::in_a_lent_workspace(&emulator());
+}
+
+#[test]
 fn other_parameters_without_preparing() {
     support::sampling::other_parameters(&emulator());
 }

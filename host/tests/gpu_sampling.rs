@@ -18,6 +18,7 @@ const TESTS: [GpuTest; 9] = [
     ("hundred_repeats", hundred_repeats),
     ("no_knob_changes_a_token", no_knob_changes_a_token),
     ("replayed_with_new_positions", sampling::graph_replays_with_new_positions),
+    ("in_a_lent_workspace", sampling::in_a_lent_workspace),
     ("other_parameters_without_preparing", sampling::other_parameters),
 ];
 

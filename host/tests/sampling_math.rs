@@ -1,5 +1,6 @@
 //! The arithmetic of sampling against independent ones: Philox against another crate's and the
 //! authors' vectors, exponential and logarithm against the host's, weights against their sum.
+use kernels_gpu::sampling::filter::{RowFilter, least_within, min_p_reach};
 use kernels_gpu::sampling::math::{exp, fixed, fixed_exp, ln, multiply_high, scale};
 use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::{FilterOrder, RowParams};
@@ -95,7 +96,33 @@ proptest! {
         let weigher = Weigher::new(temperature).against(top);
         let sum: u64 = row.iter().map(|&logit| weigher.weight(logit)).sum();
         prop_assert_eq!(weigher.sum(&row), sum);
-        prop_assert!(sum >= 1 << WEIGHT_BITS && sum <= (row.len() as u64) << WEIGHT_BITS);
+        // The greatest alone weighs at least about a half.
+        prop_assert!(sum > 7 << (WEIGHT_BITS - 4) && sum <= (row.len() as u64) << WEIGHT_BITS);
+    }
+
+    /// What min-p keeps is near the greatest of its segment, whichever that is.
+    #[test]
+    fn what_min_p_keeps_is_near(
+        min_p in prop_oneof![0.0f32..=1.0, 0.0f32..1e-30, Just(1.0), Just(0.5), Just(1e-44)],
+        temperature in prop_oneof![1e-5f32..3.0, 1e-5f32..3e38],
+        greatest in prop_oneof![-50.0f32..50.0, any::<f32>()],
+        below in prop_oneof![0.0f32..30.0, 0.0f32..1e-3],
+        share in 0.0f32..=1.0,
+        order in prop_oneof![Just(FilterOrder::HuggingFace), Just(FilterOrder::LlamaCpp)],
+    ) {
+        prop_assume!(greatest > f32::NEG_INFINITY);
+        let row = RowParams { min_p, temperature, ..ROW };
+        let filter = RowFilter::new(&row, order, greatest, 1000);
+        let reach = min_p_reach(&row, order);
+        let (_, bound) = filter.min_p_bound();
+        prop_assert!(reach <= bound || min_p == 0.0, "{} {}", reach, bound);
+        for logit in [greatest - below, greatest + bound, greatest + bound * share, greatest] {
+            let between = logit + (greatest - logit) * share;
+            for top in [logit, greatest, between] {
+                let is_kept = filter.can_draw(logit) && logit <= top && top <= greatest;
+                prop_assert!(!(is_kept && logit < least_within(top, reach)), "{} {}", logit, top);
+            }
+        }
     }
 
     #[test]
@@ -149,34 +176,40 @@ fn a_weight_is_the_nearest() {
     }
 }
 
-/// Weights of whole rows against `f64`: within 4e-7 of the distance's own rounding, and 0 where the
-/// definition has it so, at every temperature.
+/// Weights of whole rows against `f64`, in units of the reference's: within 4e-7 of the distance's
+/// own rounding, and 0 where the definition has it so, at every temperature.
 #[test]
 fn weights_of_segments_are_the_exponentials() {
     let mut worst = 0.0f64;
     for temperature in [1e-5f32, 0.05, 0.7, 1.0, 1.3, 3.0, 1e6, 1e30, 1e37, f32::MAX] {
         for reference in [0.0f32, 4.5, -30.0, 1e4, -3e38, 3e38] {
             let weigher = Weigher::new(temperature).against(reference);
-            assert_eq!(weigher.weight(reference), 1 << WEIGHT_BITS);
-            assert_eq!(weigher.share(reference), WHOLE_SHARE);
+            let one = weigher.weight(reference);
+            assert!(one > 7 << (WEIGHT_BITS - 4) && one <= 1 << WEIGHT_BITS, "{one}");
+            assert_eq!(weigher.share(&weigher), WHOLE_SHARE);
             for nothing in [f32::NEG_INFINITY, f32::NAN, -f32::NAN] {
                 assert_eq!(weigher.weight(nothing), 0, "{temperature} {reference}");
-                assert_eq!(weigher.share(nothing), 0, "{temperature} {reference}");
             }
+            assert_eq!(weigher.share(&weigher.against(f32::NEG_INFINITY)), 0);
             for step in 1..3000 {
                 let logit = reference - step as f32 * 0.01 * temperature;
                 let distance = f64::from(logit) - f64::from(reference);
                 let right = (distance / f64::from(temperature)).exp();
-                let got = weigher.weight(logit) as f64 / (1u64 << WEIGHT_BITS) as f64;
-                let share = weigher.share(logit) as f64 / WHOLE_SHARE as f64;
-                let allowed = right * 1.3e-7 * (2.0 - right.max(1e-300).ln());
-                let unit = 1.0 / (1u64 << WEIGHT_BITS) as f64;
+                let got = weigher.weight(logit) as f64 / one as f64;
+                let other = weigher.against(logit);
+                let share = weigher.share(&other) as f64 / WHOLE_SHARE as f64;
+                let shared = share * other.weight(logit) as f64 / one as f64;
+                let allowed = right * 1.3e-7 * (3.0 - right.max(1e-300).ln());
+                let unit = 1.0 / one as f64;
                 assert!(
                     (got - right).abs() <= allowed + unit,
                     "{logit} {temperature}: {got} {right}"
                 );
                 let is_there = right > 1e-17;
-                assert!(!is_there || (share - right).abs() <= allowed, "{logit}: {share} {right}");
+                assert!(
+                    !is_there || (shared - right).abs() <= allowed,
+                    "{logit}: {shared} {right}"
+                );
                 worst = worst.max((got - right).abs() / right.max(1e-6));
             }
         }
@@ -184,8 +217,9 @@ fn weights_of_segments_are_the_exponentials() {
     assert!(worst < 2e-6, "{worst}");
     let infinite = Weigher::new(0.7).against(f32::INFINITY);
     assert_eq!(infinite.weight(f32::INFINITY), 1 << WEIGHT_BITS);
-    assert_eq!((infinite.weight(f32::MAX), infinite.share(f32::MAX)), (0, 0));
-    assert_eq!(infinite.share(f32::INFINITY), WHOLE_SHARE);
+    assert_eq!(infinite.weight(f32::MAX), 0);
+    assert_eq!(infinite.share(&infinite.against(f32::MAX)), 0);
+    assert_eq!(infinite.share(&infinite), WHOLE_SHARE);
 }
 
 /// As many whole segments as a row may have do not overflow, and the greatest's bits are right.

@@ -1,4 +1,5 @@
 //! Sampling.
+use std::ffi::c_void;
 use std::{mem, ptr, slice};
 
 use super::{Device, Memory, done, failed, numbers, on_stream, text};
@@ -282,6 +283,56 @@ fn workspaces() {
     };
     assert_eq!(bytes_on("cpu"), 0);
     assert!(bytes_on("emulator") > 0);
+}
+
+#[test]
+fn a_workspace_of_the_callers() {
+    let (device, params) = (Device::open("emulator"), params());
+    let options = aikf_sampler_options {
+        num_samples: 1,
+        logprobs: aikf_logprobs::None as u32,
+        top_logprobs: 0,
+        adjusted: 0,
+        ..options()
+    };
+    let mut bytes = usize::MAX;
+    // SAFETY: all pointers are to live variables.
+    done(unsafe { aikf_sampler_workspace_bytes(device.0, &options, &params, 1, &mut bytes) });
+    let memory = Memory::new(bytes + 8);
+    let mut sampler = ptr::null_mut();
+    let mut prepare = |workspace: *mut c_void, bytes| {
+        let (device, sampler) = (device.0, &mut sampler);
+        // SAFETY: the workspace is as large where it is not refused, and nobody else's.
+        unsafe { aikf_sampler_prepare_in(device, &options, &params, 1, workspace, bytes, sampler) }
+    };
+    failed(prepare(ptr::null_mut(), bytes), aikf_status::NullPointer, "workspace is null");
+    let askew = memory.pointer::<u8>().wrapping_add(4).cast();
+    failed(prepare(askew, bytes), aikf_status::InvalidArgument, "multiple of 8");
+    failed(prepare(memory.pointer(), bytes - 1), aikf_status::Buffer, "the workspace, in bytes,");
+    done(prepare(memory.pointer(), bytes));
+    let data = numbers(ROWS * N);
+    let [mut expected, mut status] = [[0u32; ROWS]; 2];
+    let call = aikf_sample_call {
+        input: data.as_ptr().cast(),
+        tokens: expected.as_mut_ptr(),
+        status: status.as_mut_ptr(),
+        ..no_call()
+    };
+    // SAFETY: the lists have what the options say.
+    done(unsafe { aikf_sampler_sample(device.0, &options, &params, 1, &call) });
+    let (input, tokens, status) = (Memory::of(&data), Memory::new(4 * ROWS), Memory::new(4 * ROWS));
+    let (tokens_at, status_at) = (tokens.pointer(), status.pointer());
+    let call = aikf_sample_call {
+        input: input.pointer(),
+        tokens: tokens_at,
+        status: status_at,
+        ..no_call()
+    };
+    // SAFETY: the memory is as large, and the stream is waited for.
+    on_stream(|stream| done(unsafe { aikf_sampler_run(sampler, &call, stream) }));
+    assert_eq!(tokens.read::<u32>(), expected);
+    // SAFETY: prepared above, and nothing is in flight.
+    unsafe { aikf_sampler_free(sampler) };
 }
 
 #[test]

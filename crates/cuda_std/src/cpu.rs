@@ -144,6 +144,8 @@ pub unsafe fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
     unsafe { global::read(place.cast::<Vec4>()) }.0
 }
 
+pub fn global_prefetch<T>(_: *const T) {}
+
 #[track_caller]
 pub fn shared_fetch_add(address: u32, value: u32) -> u32 {
     shared::update(address, |old: u32| old.wrapping_add(value))

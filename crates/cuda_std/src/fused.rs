@@ -15,6 +15,20 @@ pub fn fma(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
+/// The same, not below 0 and not above 1; 0 for a NaN. As fast.
+#[inline(always)]
+#[allow(clippy::manual_clamp)] // of a NaN `clamp` makes a NaN
+pub fn fma_clamped(a: f32, b: f32, c: f32) -> f32 {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        crate::backend::fma_clamped(a, b, c)
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    {
+        a.mul_add(b, c).max(0.0).min(1.0)
+    }
+}
+
 /// Runs `work` where its [`fma`]s are instructions, if the machine has them and the compiler puts
 /// `work` in line. Its answer is the same anywhere: an `fma` is exact without them too, but slow.
 #[inline]

@@ -289,6 +289,15 @@ pub unsafe fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
 }
 
 #[inline(always)]
+pub fn global_prefetch<T>(place: *const T) {
+    // SAFETY: a hint; no address is a fault.
+    unsafe {
+        asm!("prefetch.global.L2 [{0}];", in(reg64) place,
+             options(readonly, nostack, preserves_flags));
+    }
+}
+
+#[inline(always)]
 pub fn shared_fetch_add(address: u32, value: u32) -> u32 {
     let old;
     // SAFETY: the array's maker vouches for the place.
@@ -436,6 +445,18 @@ pub fn shared_load_pair(address: u32) -> [u64; 2] {
              in(reg32) address, options(pure, readonly, nostack, preserves_flags));
     }
     [a, b]
+}
+
+/// `a * b + c`, rounded once, and clamped to 0..=1; 0 for a NaN.
+#[inline(always)]
+pub fn fma_clamped(a: f32, b: f32, c: f32) -> f32 {
+    let clamped;
+    // SAFETY: arithmetic between registers.
+    unsafe {
+        asm!("fma.rn.sat.f32 {0}, {1}, {2}, {3};", out(reg32) clamped, in(reg32) a, in(reg32) b,
+             in(reg32) c, options(pure, nomem, nostack, preserves_flags));
+    }
+    clamped
 }
 
 /// One instruction from sm_80 on; below, its equal in several.

@@ -11,7 +11,7 @@
 use kernels_gpu::order::{composite, index_of};
 use kernels_gpu::params::Flip;
 use kernels_gpu::sampling::adjust::adjusted;
-use kernels_gpu::sampling::filter::{RowFilter, masking_key};
+use kernels_gpu::sampling::filter::{RowFilter, log_total, masking_key};
 use kernels_gpu::sampling::math::multiply_high;
 use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::{FilterOrder, RowParams, RowStatus};
@@ -77,7 +77,7 @@ fn sample_row<T: Element>(
         RowStatus::AllMasked => Walk::Best { tokens: vec![], weights: vec![] },
         _ => Walk::new(&logits, &filter, params, sampler.order),
     };
-    let (total, scale) = walk.total(&filter);
+    let log_total = walk.log_total(&filter);
     let kept = Kept::new(&walk, &logits);
     let mut outcome = RowOutcome {
         status,
@@ -90,7 +90,7 @@ fn sample_row<T: Element>(
         return outcome;
     };
     let scores = match kind {
-        LogprobKind::Processed => Scores { logits: &logits, filter, total, scale, kept },
+        LogprobKind::Processed => Scores { logits: &logits, filter, log_total, kept },
         LogprobKind::Raw => Scores::raw(&raw),
     };
     outcome.chosen = outcome.tokens.iter().map(|&token| scores.logprob(token)).collect();
@@ -206,11 +206,11 @@ impl Walk {
         Walk::Whole(Whole::new(logits, max, params, is_filtered))
     }
 
-    /// What all weigh, and the number of its fractional bits.
-    fn total(&self, filter: &RowFilter) -> (u64, u32) {
+    /// The logarithm of what all weigh.
+    fn log_total(&self, filter: &RowFilter) -> f64 {
         match self {
-            Walk::Best { weights, .. } => (weights.iter().sum(), filter.scale()),
-            Walk::Whole(whole) => (whole.total(), whole.scale()),
+            Walk::Best { weights, .. } => log_total(weights.iter().sum(), filter.scale()),
+            Walk::Whole(whole) => whole.log_total(),
         }
     }
 
@@ -266,9 +266,8 @@ impl Kept {
 struct Scores<'a> {
     logits: &'a [f32],
     filter: RowFilter,
-    total: u64,
-    /// Fractional bits of the total.
-    scale: u32,
+    /// The logarithm of what all weigh.
+    log_total: f64,
     kept: Kept,
 }
 
@@ -281,15 +280,12 @@ impl<'a> Scores<'a> {
         let filter = RowFilter::new(&params, FilterOrder::HuggingFace, max, raw.len() as u32);
         let kept = Kept(raw.iter().map(|x| filter.can_draw(*x)).collect());
         let whole = Whole::new(raw.to_vec(), max, &params, false);
-        let (total, scale) = (whole.total(), whole.scale());
-        Scores { logits: raw, filter, total, scale, kept }
+        Scores { logits: raw, filter, log_total: whole.log_total(), kept }
     }
 
     fn logprob(&self, token: u32) -> f32 {
         match self.kept.0.get(token as usize) {
-            Some(true) => {
-                self.filter.log_share(self.logits[token as usize], self.total, self.scale)
-            }
+            Some(true) => self.filter.log_ratio(self.logits[token as usize], self.log_total),
             _ => f32::NEG_INFINITY,
         }
     }

@@ -35,6 +35,8 @@ use crate::settings::{Backend, Settings};
 
 /// Threads of a block that reads whole rows.
 const THREADS: u32 = 512;
+/// Lanes of a warp.
+const WARP_SIZE: usize = 32;
 /// The least elements of a piece: fewer are not worth a block.
 const PIECE_ELEMENTS_MIN: u32 = 8 * THREADS;
 /// Blocks of `full_mass` that a multiprocessor has room for.
@@ -167,6 +169,7 @@ struct Places {
     partial: usize,
     tops: usize,
     segment_masses: usize,
+    near: usize,
     processed: usize,
 }
 
@@ -336,6 +339,8 @@ impl<'a> Planner<'a> {
         let segments = when(reads_all, rows * segments(self.problem.n as u32) as usize);
         places.segment_masses = workspace.add(segments, size_of::<u64>());
         places.tops = workspace.add(segments, size_of::<u32>());
+        let words = when(self.needs.full_min_p, segments * WARP_SIZE);
+        places.near = workspace.add(words, size_of::<u32>());
         let processed = when(self.sampler.adjusted, rows * self.problem.n);
         // In vectors of 16 bytes, for their alignment.
         places.processed = workspace.add(processed.div_ceil(4), 16);
@@ -471,18 +476,24 @@ impl<'a> Planner<'a> {
             is_last: digit_shifts(source.dtype).last().is_some_and(|last| *last == shift).into(),
         };
         let buffer = Argument::Sampling;
-        let Places { tickets, masses, partial, tops, segment_masses, .. } = self.places;
+        let Places { tickets, masses, partial, tops, segment_masses, near, .. } = self.places;
         let state = if is_raw { self.places.raw_state } else { self.places.state };
         let mut arguments = vec![source.argument, Argument::Lengths, buffer(SampleBuffer::Rows)];
-        let own = match kernel {
-            "full_mass" => vec![tops, segment_masses],
-            "full_digit" => vec![tops, segment_masses, masses],
-            _ => vec![tops, segment_masses, partial],
+        let near = match self.needs.full_min_p {
+            true => Argument::Workspace(near),
+            false => Argument::Null,
+        };
+        let third = match kernel {
+            "full_mass" => near,
+            "full_digit" => Argument::Workspace(masses),
+            _ => Argument::Workspace(partial),
         };
         if is_mass {
             arguments.extend([SampleBuffer::Seeds, SampleBuffer::Positions].map(buffer));
         }
-        arguments.extend(own.into_iter().chain([state, tickets]).map(Argument::Workspace));
+        arguments.extend([tops, segment_masses].map(Argument::Workspace));
+        arguments.push(third);
+        arguments.extend([state, tickets].map(Argument::Workspace));
         if is_mass {
             arguments.extend([SampleBuffer::Tokens, SampleBuffer::Status].map(buffer));
         }

@@ -17,6 +17,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::launch::{Buffers, PreparedLaunches};
 use crate::plan::{SampleBuffer, Work};
+use crate::prepared::check_room;
 use crate::rows::Rows;
 
 /// Draws of one shape on a GPU, with their workspace and the rows' parameters. One call at a time
@@ -27,7 +28,9 @@ pub struct PreparedSampler<T> {
     sampler: Sampler,
     plan: SamplePlan,
     launches: Option<PreparedLaunches>,
-    workspace: DeviceMemory,
+    workspace: DevicePtr,
+    /// The workspace's owner, unless it is the caller's.
+    _own: Option<DeviceMemory>,
     rows: DeviceMemory,
     element: PhantomData<T>,
 }
@@ -97,14 +100,33 @@ impl<T: Element> PreparedSampler<T> {
         plan: SamplePlan,
         rows: &[RowParams],
     ) -> Result<Self, Error> {
+        let own = DeviceMemory::new(gpu, plan.workspace().bytes)?;
+        let (workspace, bytes) = (own.address(), plan.workspace().bytes);
+        // SAFETY: the memory was allocated just now, for this alone, and goes with it.
+        let prepared =
+            unsafe { PreparedSampler::new_in(gpu, sampler, plan, rows, workspace.0, bytes) }?;
+        Ok(PreparedSampler { _own: Some(own), ..prepared })
+    }
+
+    /// # Safety
+    /// As for [`Sampler::prepare_in`].
+    pub(super) unsafe fn new_in(
+        gpu: &Gpu,
+        sampler: &Sampler,
+        plan: SamplePlan,
+        rows: &[RowParams],
+        workspace: u64,
+        bytes: usize,
+    ) -> Result<Self, Error> {
+        check_room("the workspace, in bytes,", bytes, plan.workspace().bytes)?;
         let launches = match &plan.work {
             Work::Gpu(gpu_plan) => Some(PreparedLaunches::new(gpu, gpu_plan)?),
             _ => None,
         };
-        let workspace = DeviceMemory::new(gpu, plan.workspace().bytes)?;
+        let workspace = DevicePtr(workspace);
         let stream = OwnStream::new(gpu)?;
-        // SAFETY: allocated just now, for this alone, and as large.
-        unsafe { clear(workspace.address(), plan.workspace().zeroed_bytes, &stream) }?;
+        // SAFETY: the caller vouches for the workspace, and its size was checked.
+        unsafe { clear(workspace, plan.workspace().zeroed_bytes, &stream) }?;
         let memory = DeviceMemory::new(gpu, size_of_val(rows))?;
         memory.upload(&plain(rows), &stream)?;
         let (gpu, sampler) = (gpu.clone(), sampler.clone());
@@ -114,6 +136,7 @@ impl<T: Element> PreparedSampler<T> {
             plan,
             launches,
             workspace,
+            _own: None,
             rows: memory,
             element: PhantomData,
         })
@@ -164,15 +187,11 @@ impl<T: Element> PreparedSampler<T> {
     ) -> Result<(), Error> {
         let (input, tokens, status) = (input.into(), tokens.into(), status.into());
         let rows = self.plan.problem.rows;
-        let room = |what, actual, needed| match actual < needed {
-            true => Err(Error::Buffer { what, actual, needed }),
-            false => Ok(()),
-        };
-        room("the input", input.len(), self.plan.problem.input_elements())?;
-        room("the tokens' buffer", tokens.len(), rows * self.sampler.num_samples)?;
-        room("the status' buffer", status.len(), rows)?;
+        check_room("the input", input.len(), self.plan.problem.input_elements())?;
+        check_room("the tokens' buffer", tokens.len(), rows * self.sampler.num_samples)?;
+        check_room("the status' buffer", status.len(), rows)?;
         if let Some(positions) = &positions {
-            room("the positions' buffer", positions.len(), rows)?;
+            check_room("the positions' buffer", positions.len(), rows)?;
         }
         let call = RawSample {
             input: input.address().0,
@@ -227,10 +246,10 @@ impl<T: Element> PreparedSampler<T> {
             lengths: optional(call.lengths),
             values: DevicePtr::NULL,
             indices: DevicePtr::NULL,
-            workspace: self.workspace.address(),
+            workspace: self.workspace,
             sampling,
         };
-        // SAFETY: the workspace is the plan's own, and the caller vouches for the rest.
+        // SAFETY: the workspace is as large as the plan says, and the caller vouches for the rest.
         unsafe { launches.enqueue(&buffers, cuda_loader::Stream(stream)) }?;
         Ok(())
     }

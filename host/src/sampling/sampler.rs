@@ -193,6 +193,42 @@ impl Sampler {
         problem: &Problem,
         params: &[SamplingParams],
     ) -> Result<PreparedSampler<T>, Error> {
+        let (gpu, plan, encoded) = self.plan_for_gpu::<T>(runtime, problem, params)?;
+        PreparedSampler::new(gpu, self, plan, &encoded)
+    }
+
+    /// As [`Sampler::prepare_problem`], in a workspace of the caller's: `bytes` bytes of the
+    /// device's memory from `workspace` on, at least as many as the plan says
+    /// ([`SamplePlan::workspace`]). A part of it is cleared before this returns; it needs no
+    /// clearing between calls. The parameters lie in memory of their own.
+    ///
+    /// # Errors
+    /// As for [`Sampler::prepare`]; [`Error::Buffer`] where the workspace is too small.
+    ///
+    /// # Safety
+    /// - *in bounds*: the workspace is live, aligned to 8 bytes, and outlives the prepared calls;
+    /// - *no concurrent writer*: nothing else writes it, and no other prepared calls that use it
+    ///   are in flight, or were since.
+    pub unsafe fn prepare_in<T: Element>(
+        &self,
+        runtime: &Runtime,
+        problem: &Problem,
+        params: &[SamplingParams],
+        workspace: u64,
+        bytes: usize,
+    ) -> Result<PreparedSampler<T>, Error> {
+        let (gpu, plan, encoded) = self.plan_for_gpu::<T>(runtime, problem, params)?;
+        // SAFETY: the caller's duty, unchanged.
+        unsafe { PreparedSampler::new_in(gpu, self, plan, &encoded, workspace, bytes) }
+    }
+
+    /// The runtime's GPU, the plan for it, and the parameters as kernels get them.
+    fn plan_for_gpu<'r, T: Element>(
+        &self,
+        runtime: &'r Runtime,
+        problem: &Problem,
+        params: &[SamplingParams],
+    ) -> Result<(&'r Gpu, SamplePlan, Vec<RowParams>), Error> {
         let gpu = runtime.gpu().ok_or_else(|| Error::NoGpu {
             purpose: "prepared calls".to_string(),
             reason: format!(
@@ -204,7 +240,7 @@ impl Sampler {
         let encoded = self.validate(&problem, params)?;
         let (needs, settings) = (Needs::of(&encoded), self.settings.or(runtime.settings()));
         let plan = SamplePlan::new(self, &problem, needs, Some(gpu.limits()), &settings)?;
-        PreparedSampler::new(gpu, self, plan, &encoded)
+        Ok((gpu, plan, encoded))
     }
 
     /// Draws from rows in the host's memory, and waits for the answer. On a GPU the rows travel

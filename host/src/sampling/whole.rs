@@ -1,15 +1,17 @@
 //! Rows that are drawn from in the order of indices: segments first, then in a segment.
-use kernels_gpu::sampling::math::multiply_high;
+use kernels_gpu::sampling::math::{ln, multiply_high};
 use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::RowParams;
 use kernels_gpu::sampling::philox::draw_words;
-use kernels_gpu::sampling::segment::{SEGMENT, WHOLE_SHARE, Weigher, row_bits, row_mass, segments};
+use kernels_gpu::sampling::segment::{SEGMENT, Weigher, in_units_of, row_mass};
 
 /// A row, weighed segment by segment.
 pub(super) struct Whole {
     /// The logits of what may be drawn; `-inf` for the others.
     logits: Vec<f32>,
     segments: Vec<Segment>,
+    /// What the greatest logit's token weighs.
+    greatest: u64,
 }
 
 /// A segment of a row.
@@ -27,26 +29,21 @@ impl Whole {
     /// row weigh against that, the others against their segment's.
     pub(super) fn new(logits: Vec<f32>, max: f32, params: &RowParams, is_filtered: bool) -> Whole {
         let weigher = Weigher::new(params.draw_temperature());
+        let of_row = weigher.against(max);
         let of_segment = |part: &[f32]| {
             let top = part.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let share = weigher.against(max).share(top);
-            let (reference, share) = if is_filtered { (max, WHOLE_SHARE) } else { (top, share) };
-            let weigher = weigher.against(reference);
+            let weigher = if is_filtered { of_row } else { weigher.against(top) };
             let sum = if top == f32::NEG_INFINITY { 0 } else { weigher.sum(part) };
-            Segment { weigher, sum, share }
+            Segment { weigher, sum, share: of_row.share(&weigher) }
         };
         let segments = logits.chunks(SEGMENT as usize).map(of_segment).collect();
-        Whole { logits, segments }
+        Whole { logits, segments, greatest: of_row.weight(max) }
     }
 
-    /// What the row weighs, in units of which its greatest logit's token has `2^`[`Whole::scale`].
-    pub(super) fn total(&self) -> u64 {
-        (0..self.segments.len()).map(|segment| self.mass(segment)).sum()
-    }
-
-    /// Fractional bits of [`Whole::total`].
-    pub(super) fn scale(&self) -> u32 {
-        row_bits(segments(self.logits.len() as u32))
+    /// The logarithm of what the row weighs.
+    pub(super) fn log_total(&self) -> f64 {
+        let total = (0..self.segments.len()).map(|segment| self.mass(segment)).sum();
+        ln(in_units_of(self.greatest, total, self.segments.len() as u32))
     }
 
     /// Which tokens may be drawn.

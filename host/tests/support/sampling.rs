@@ -314,6 +314,49 @@ pub fn graph_replays_with_new_positions(runtime: &Runtime) {
     unsafe { graph::graph_destroy(captured) }.expect("destroyed");
 }
 
+/// A workspace of the caller's, poisoned, then used again by draws of other kinds.
+pub fn in_a_lent_workspace(runtime: &Runtime) {
+    let (rows, n) = (3, 2500);
+    let data: Vec<f32> =
+        Pattern::Normal.fill(Dtype::F32, rows, n, 9).into_iter().map(f32::from_bits).collect();
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    let view = Rows::new(&data, rows, n).expect("as long");
+    let input = DeviceBuffer::from_slice(&data).expect("device memory");
+    let mut tokens = DeviceBuffer::<u32>::zeroed(rows).expect("device memory");
+    let mut status = DeviceBuffer::<u32>::zeroed(rows).expect("device memory");
+    let stream = Stream::new(StreamFlags::DEFAULT, None).expect("a stream");
+    let workspace = DeviceBuffer::from_slice(&vec![0xffu8; 1 << 20]).expect("device memory");
+    let address = workspace.as_device_ptr().as_raw();
+    let problem = Problem::new(Dtype::F32, rows, n, 1);
+    let sampler = Sampler::new();
+    for (top_k, top_p, min_p) in [(40, 0.9, 0.1), (0, 1.0, 0.2), (0, 0.9, 0.0), (2000, 1.0, 0.0)] {
+        let row = SamplingParams { top_k, top_p, min_p, seed: Some(3), ..Default::default() };
+        let plan = sampler.plan(runtime, &problem, &[row]).expect("planned");
+        let needed = plan.workspace().bytes;
+        assert!((1..=1 << 20).contains(&needed), "{}", plan.explain());
+        let prepare = |bytes| {
+            // SAFETY: the workspace outlives the calls, which take turns, and is as large where it
+            // is not refused.
+            unsafe { sampler.prepare_in::<f32>(runtime, &problem, &[row], address, bytes) }
+        };
+        let text = prepare(needed - 1).expect_err("too small").to_string();
+        assert!(text.contains(&format!("{needed} are needed")), "{text}");
+        let mut prepared = prepare(needed).expect("large enough");
+        for position in 0..2 {
+            let row = SamplingParams { position, ..row };
+            prepared.set_params(&[row]).expect("of the same kind");
+            // SAFETY: the buffers live until the stream was waited for.
+            unsafe { prepared.enqueue(&input, None, &mut tokens, &mut status, &stream) }
+                .expect("enqueued");
+            stream.synchronize().expect("the kernels ran");
+            let mut got = vec![0; rows];
+            tokens.copy_to(&mut got).expect("downloaded");
+            let right = sampler.sample(&cpu, view, &[row]).expect("legal");
+            assert_eq!(got, right.tokens, "{row:?}");
+        }
+    }
+}
+
 /// Prepared calls take other parameters of the same kind, and refuse those of another.
 pub fn other_parameters(runtime: &Runtime) {
     let (rows, n) = (2, 500);

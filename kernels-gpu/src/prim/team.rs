@@ -8,6 +8,7 @@ use cuda_std::thread::{block_dim_x, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{
     FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_shuffle_idx, warp_shuffle_xor,
+    warp_vote_any,
 };
 
 use super::queue::{Batch, Queue, Source};
@@ -104,15 +105,13 @@ impl Team {
         (self.count - 1) * self.slots
     }
 
-    /// Whether another block's queue was noted, where the items were given.
+    /// Whether another block's queue was noted, where the items were given. For the lanes of a warp
+    /// together.
     #[inline(always)]
     pub fn is_noted(&self, lists: SharedArray<u64>) -> bool {
-        let (mut other, mut noted) = (0, false);
-        while other + 1 < self.count {
-            noted |= lists.get(self.note() + other) > 0;
-            other += 1;
-        }
-        noted
+        let other = lane_id();
+        let noted = other + 1 < self.count && lists.get(self.note() + other) > 0;
+        warp_vote_any(FULL_MASK, noted)
     }
 
     /// Ends the block's part without having shared anything. Every thread of the cluster.

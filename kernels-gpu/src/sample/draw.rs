@@ -7,21 +7,74 @@ use cuda_std::warp::{WARP_SIZE, lane_id};
 
 use super::look::Look;
 use crate::prim::element::Element;
-use crate::prim::mass::{warp_reach, warp_reach_of, warp_sum_u64};
+use crate::prim::mass::warp_prefix_sum_u64;
 use crate::sampling::launch::{FullParams, MASS_THREADS};
 use crate::sampling::math::multiply_high;
 use crate::sampling::params::RowParams;
 use crate::sampling::philox::draw_words;
-use crate::sampling::segment::{SEGMENT, row_mass};
+use crate::sampling::segment::SEGMENT;
 
 /// Elements of a segment that a thread weighs: neighbours.
 const PER_THREAD: usize = (SEGMENT / MASS_THREADS) as usize;
-/// Places in the scratch memory behind the warps' masses: what was found, and what it weighs.
-const FOUND: u32 = 32;
+/// Warps of the block.
+const WARPS: usize = (MASS_THREADS / WARP_SIZE) as usize;
+
+/// Places in the scratch memory: the warps' masses of segments, and of elements.
+const OF_SEGMENTS: u32 = 0;
+const OF_ELEMENTS: u32 = WARPS as u32;
+/// What was found: a segment, an element, and what that weighs.
+const SEGMENT_FOUND: u32 = 2 * WARPS as u32;
+const FOUND: u32 = SEGMENT_FOUND + 1;
+
+/// Masses of a block's threads, summed up to each.
+#[derive(Clone, Copy)]
+pub struct Running {
+    own: u64,
+    before: u64,
+    /// What all weigh.
+    pub total: u64,
+}
+
+impl Running {
+    /// Of a mass a thread. For all threads of the block together, which read these places of the
+    /// scratch memory for the last time before a barrier; has a barrier.
+    #[inline(always)]
+    fn new(scratch: SharedArray<u64>, place: u32, own: u64) -> Running {
+        let warp = thread_idx_x() / WARP_SIZE;
+        let through = warp_prefix_sum_u64(own);
+        if lane_id() == WARP_SIZE - 1 {
+            scratch.set(place + warp, through);
+        }
+        // Separates the warps' masses from their use.
+        sync_threads();
+        let (mut before, mut total) = (through - own, 0);
+        unroll!(other in WARPS => {
+            let mass = scratch.get(place + other as u32);
+            total += mass;
+            if (other as u32) < warp {
+                before += mass;
+            }
+        });
+        Running { own, before, total }
+    }
+
+    /// The masses of a row's segments, each thread's together. For all threads of the block
+    /// together, behind a barrier.
+    #[inline(always)]
+    pub fn of_segments<E: Element>(look: &Look<E>, scratch: SharedArray<u64>) -> Running {
+        Running::new(scratch, OF_SEGMENTS, look.own_mass())
+    }
+
+    /// Whether the running mass reaches `target`, from 1 to that of all, with this thread's.
+    #[inline(always)]
+    fn reaches(&self, target: u64) -> bool {
+        self.before < target && target <= self.before + self.own
+    }
+}
 
 /// The draws of a row, by one block.
 pub struct Drawing<'a, E: Element> {
-    /// The row; its segments' masses are known.
+    /// The row; its segments' sums are known.
     pub look: &'a Look<E>,
     /// The row's parameters.
     pub row: &'a RowParams,
@@ -29,7 +82,7 @@ pub struct Drawing<'a, E: Element> {
     pub tokens: GlobalArrayMut<u32>,
     /// The row's first place there.
     pub base: u64,
-    /// A mass a warp, and two more.
+    /// Two masses a warp, and three more.
     pub scratch: SharedArray<u64>,
 }
 
@@ -43,39 +96,54 @@ struct Drawn {
 }
 
 impl<E: Element> Drawing<'_, E> {
-    /// Draws every sample, from a row that weighs `total`. For all threads of the block together,
-    /// behind a barrier.
+    /// Draws every sample, from a row whose segments weigh so much. For all threads of the block
+    /// together.
     #[inline(always)]
-    pub fn draw(&self, total: u64, params: &FullParams) {
-        let segments = &self.look.segments;
-        let (mut left, mut sample) = (total, 0);
+    pub fn draw(&self, segments: Running, params: &FullParams) {
+        let (mut running, mut sample) = (segments, 0);
         while sample < params.num_samples {
-            let (mut token, mut segment, mut mass) = (u32::MAX, 0, 0);
-            if left > 0 {
+            let mut token = u32::MAX;
+            if running.total > 0 {
                 let [word, second] = draw_words(self.row.seed, self.row.position, sample);
-                let target = multiply_high(word, left) + 1;
-                segment = warp_reach_of(segments.count, target, |at| segments.mass(at)).at;
-                let before = segments.mass(segment);
+                let segment = self.segment(&running, multiply_high(word, running.total) + 1);
                 let earlier = if params.replacement == 0 { sample } else { 0 };
                 let drawn = self.draw_in(segment, second, earlier);
                 token = drawn.index;
-                mass = before;
-                if params.replacement == 0 {
-                    let (sum, share) = (drawn.sum - drawn.weight, self.look.share_of(segment));
-                    mass = row_mass(sum, share, segments.count);
-                    left = left - before + mass;
+                if params.replacement == 0 && thread_idx_x() == 0 {
+                    self.look.segments.set_sum(segment, drawn.sum - drawn.weight);
                 }
             }
             if thread_idx_x() == 0 {
                 self.tokens.set(self.base + sample as u64, token);
-                if token != u32::MAX {
-                    segments.set_mass(segment, mass);
-                }
             }
-            // Separates the token's and the mass's writes from the next draw's reads.
+            // Separates the token's and the sum's writes from the next draw's reads.
             sync_threads();
             sample += 1;
+            if params.replacement == 0 && sample < params.num_samples {
+                running = Running::of_segments(self.look, self.scratch);
+            }
         }
+    }
+
+    /// The first segment at which the running mass reaches `target`. For all threads of the block
+    /// together; the same in all of them.
+    #[inline(always)]
+    fn segment(&self, running: &Running, target: u64) -> u32 {
+        if running.reaches(target) {
+            let (mut segment, end) = self.look.own_segments();
+            let mut through = running.before;
+            while segment + 1 < end {
+                through += self.look.mass(segment);
+                if through >= target {
+                    break;
+                }
+                segment += 1;
+            }
+            self.scratch.set(SEGMENT_FOUND, segment as u64);
+        }
+        // Separates what was found from its use.
+        sync_threads();
+        self.scratch.get(SEGMENT_FOUND) as u32
     }
 
     /// Draws from a segment by a random word, what the row's first `earlier` draws took left out.
@@ -91,7 +159,7 @@ impl<E: Element> Drawing<'_, E> {
                 bits[part] = self.look.row.element(first + part as u32);
             }
         });
-        // Each element's weight, and that with those before it.
+        // Each element's weight, and that with the thread's before it.
         let (mut weights, mut upto, mut own) = ([0; PER_THREAD], [0; PER_THREAD], 0);
         unroll!(part in PER_THREAD => {
             let index = first + part as u32;
@@ -101,38 +169,23 @@ impl<E: Element> Drawing<'_, E> {
             own += weights[part];
             upto[part] = own;
         });
-        let (lane, warp) = (lane_id(), thread_idx_x() / WARP_SIZE);
-        let of_this = warp_sum_u64(own);
-        // Separates the last use of the masses from their new values.
-        sync_threads();
-        if lane == 0 {
-            self.scratch.set(warp, of_this);
-        }
-        // Separates the masses from their use.
-        sync_threads();
-        let of_warp = if lane < MASS_THREADS / WARP_SIZE { self.scratch.get(lane) } else { 0 };
-        let sum = warp_sum_u64(of_warp);
-        let target = multiply_high(word, sum) + 1;
-        let reached = warp_reach(of_warp, target);
-        // The same in all lanes.
-        if warp == reached.at {
-            let found = warp_reach(own, target - reached.before);
-            if lane == found.at {
-                let before = reached.before + found.before;
-                let (mut at, mut weight) = (0, 0);
-                unroll!(part in PER_THREAD => {
-                    if part as u32 == at {
-                        weight = weights[part];
-                    }
-                    at += (before + upto[part] < target) as u32;
-                });
-                self.scratch.set(FOUND, (first + at) as u64);
-                self.scratch.set(FOUND + 1, weight);
-            }
+        let running = Running::new(self.scratch, OF_ELEMENTS, own);
+        let target = multiply_high(word, running.total) + 1;
+        if running.reaches(target) {
+            let (mut at, mut weight) = (0, 0);
+            unroll!(part in PER_THREAD => {
+                if part as u32 == at {
+                    weight = weights[part];
+                }
+                at += (running.before + upto[part] < target) as u32;
+            });
+            self.scratch.set(FOUND, (first + at) as u64);
+            self.scratch.set(FOUND + 1, weight);
         }
         // Separates what was found from its use.
         sync_threads();
-        Drawn { index: self.scratch.get(FOUND) as u32, weight: self.scratch.get(FOUND + 1), sum }
+        let (index, weight) = (self.scratch.get(FOUND) as u32, self.scratch.get(FOUND + 1));
+        Drawn { index, weight, sum: running.total }
     }
 
     /// Whether an element is among the row's first `count` draws.

@@ -1,38 +1,48 @@
 //! Few candidates, which one warp weighs and draws from by itself.
 //!
 //! # Idea
-//! Each lane weighs a run of neighbouring candidates, all at once; one sum over the lanes gives the
-//! running mass through every candidate. Where the draw weighs as top-p does, what top-p keeps
-//! weighs what runs through its last candidate, and every share of that is reached no later: so one
-//! list of running masses serves both, without a barrier.
+//! Each lane weighs a run of neighbouring candidates, two or four, all at once; one sum over the
+//! lanes gives the running mass through every candidate. Where the draw weighs as top-p does, what
+//! top-p keeps weighs what runs through its last candidate, and every share of that is reached no
+//! later: so one list of running masses serves both, without a barrier.
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_ballot};
 
 use crate::prim::mass::{warp_prefix_sum_u64, warp_shuffle_idx_u64};
 
-/// Candidates a lane.
+/// The most candidates a lane.
 const RUN: usize = 4;
+/// Candidates a lane where so many do: weighing is most of what the warp does, and a lane without a
+/// candidate takes as long.
+const SHORT_RUN: u32 = 2;
 
 /// The most candidates.
 pub const FEW_MAX: u32 = RUN as u32 * WARP_SIZE;
 
-/// The running masses through this lane's candidates.
+/// The running masses through this lane's candidates; where there are fewer than [`RUN`], the last
+/// one's again.
 pub struct Few {
     through: [u64; RUN],
+    /// The lane's first candidate.
+    first: u32,
 }
 
 impl Few {
-    /// Of candidates that weigh what `weight` says. For the lanes of a warp together, as are the
-    /// other methods.
+    /// Of `count` candidates, at most [`FEW_MAX`], that weigh what `weight` says; those behind them
+    /// weigh nothing. For the lanes of a warp together, as are the other methods.
     #[inline(always)]
-    pub fn new(weight: impl Fn(u32) -> u64) -> Few {
-        let first = lane_id() * RUN as u32;
-        let mut through = [0; RUN];
-        unroll!(i in RUN => { through[i] = weight(first + i as u32); });
+    pub fn new(count: u32, weight: impl Fn(u32) -> u64) -> Few {
+        // The same in all lanes.
+        let is_short = count <= SHORT_RUN * WARP_SIZE;
+        let first = lane_id() * if is_short { SHORT_RUN } else { RUN as u32 };
+        let mut through = [weight(first), weight(first + 1), 0, 0];
+        if !is_short {
+            (through[2], through[3]) = (weight(first + 2), weight(first + 3));
+        }
         unroll!(i in RUN - 1 => { through[i + 1] += through[i]; });
         let before = warp_prefix_sum_u64(through[RUN - 1]) - through[RUN - 1];
         unroll!(i in RUN => { through[i] += before; });
-        Few { through }
+        Few { through, first }
     }
 
     /// What all weigh; the same in all lanes.
@@ -55,11 +65,11 @@ impl Few {
         warp_shuffle_idx_u64(mass, self.lane_at(target))
     }
 
-    /// The first candidate at which the running mass reaches `target`, in the lane that has it; the
-    /// last one where none does.
+    /// The first candidate at which the running mass reaches `target`, in the lane that has it;
+    /// something else, in the last lane, where none does.
     #[inline(always)]
     pub fn reach(&self, target: u64) -> Option<u32> {
-        let mut at = lane_id() * RUN as u32;
+        let mut at = self.first;
         unroll!(i in RUN - 1 => { at += (self.through[i] < target) as u32; });
         if lane_id() == self.lane_at(target) { Some(at) } else { None }
     }

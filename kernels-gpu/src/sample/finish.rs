@@ -286,7 +286,7 @@ impl<const LARGE: bool> Sampling<LARGE> {
     fn draw_few<E: Element>(&self, row: &RowParams, candidates: &Candidates<E>, count: u32) {
         // Each lane's is a sample's. They need no mass, and are worked out beside the weights.
         let words = draw_word(row.seed, row.position, lane_id());
-        let few = Few::new(|at| candidates.weight_straight(at, count));
+        let few = Few::new(count, |at| candidates.weight_straight(at, count));
         let mut total = few.total();
         if candidates.filter.has_top_p() {
             total = few.mass_at(candidates.filter.top_p_target(total));

@@ -13,14 +13,16 @@
 //! What the real code does differently: rows that are filtered are looked at in one launch
 //! (`Phase::Draw`), for their greatest logits and for sums that top-p may take, and are weighed,
 //! against the row's greatest, and drawn from in another (`Phase::Cut`), when the cut is known; it
-//! leaves out segments that have nothing to keep. Calls that were prepared for rows without a min-p
-//! have no such launch for it: there the row's last block looks a second time. Without replacement,
-//! what was drawn before weighs nothing, and a segment loses what it weighed.
+//! leaves out segments that have nothing to keep, and of those where min-p keeps few it reads what
+//! the first look found to be near the segment's greatest. Calls that were prepared for rows
+//! without a min-p have no such launch for it: there the row's last block looks a second time.
+//! Without replacement, what was drawn before weighs nothing, and a segment loses what it weighed.
 //!
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart; lengths `[rows]` or null. Of each segment
-//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; state
-//! `[rows, STATE_WORDS]`; tokens `[rows, num_samples]`, status `[rows]`.
+//! the greatest logit and the mass, `[rows, segments]` of `u32` and `u64`; what is near the
+//! greatest, `[rows, segments, 32]`, or null; state `[rows, STATE_WORDS]`; tokens
+//! `[rows, num_samples]`, status `[rows]`.
 //!
 //! # Work split
 //! `rows * pieces` blocks; block `b` has the segments of piece `b % pieces` of row `b / pieces`, a
@@ -57,11 +59,13 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
+use cuda_std::warp::WARP_SIZE;
 
-use super::draw::Drawing;
-use super::look::Look;
+use super::draw::{Drawing, Running};
+use super::look::{Look, Near};
 use super::piece::{Cut, Piece, RowState, raw_params};
 use super::rows::RowTable;
+use super::segment::SegmentedRow;
 use crate::prim::element::Element;
 use crate::sampling::launch::{FullParams, Phase, State};
 use crate::sampling::nucleus::Nucleus;
@@ -84,6 +88,7 @@ pub unsafe fn full_mass<E: Element>(
     positions: *const u64,
     tops: *mut u32,
     masses: *mut u64,
+    near: *mut u32,
     state: *mut u64,
     tickets: *mut u32,
     tokens: *mut u32,
@@ -95,8 +100,22 @@ pub unsafe fn full_mass<E: Element>(
     let piece =
         unsafe { Piece::<E>::new(x, lengths, Cut { row_stride, n, pieces, piece_elements }) };
     let table = RowTable { rows, seeds, positions };
-    // SAFETY: the caller's contract on the table.
-    let own = if phase == Phase::Raw { raw_params() } else { unsafe { table.get(piece.number) } };
+    // Read again where it is needed, so that it takes no registers while the row is read.
+    let row = || match phase {
+        Phase::Raw => raw_params(),
+        // SAFETY: the caller's contract on the table.
+        _ => unsafe { table.get(piece.number) },
+    };
+    if phase != Phase::Cut {
+        // On its way while the row's parameters are read.
+        let (first, end) = piece.segments();
+        let segment = first + thread_idx_x() / WARP_SIZE;
+        if segment < end {
+            // SAFETY: the caller's contract on the input.
+            unsafe { SegmentedRow::<E>::new(piece.start, piece.n) }.prefetch(segment);
+        }
+    }
+    let own = row();
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     let is_second = phase == Phase::Cut;
@@ -104,34 +123,37 @@ pub unsafe fn full_mass<E: Element>(
     {
         return;
     }
+    // SAFETY: the caller's contract on the segments.
+    let near = unsafe { Near::new(near, piece.number, n) };
     // SAFETY: the caller's contract on the input and the segments.
-    let mut look = unsafe { Look::new(&piece, tops, masses, &own, &params) };
+    let mut look = unsafe { Look::new(&piece, tops, masses, near, &own, &params) };
     if is_second {
         look.filter(&own, order, state.max(), state.get(State::Cut));
     }
-    let block = Block { piece: &piece, own: &own, state, tickets, tokens, status, params: &params };
+    let is_cut = params.is_cut(&own);
+    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(&own, order, piece.n);
+    let block = Block { piece: &piece, state, tickets, tokens, status, params: &params };
     // SAFETY: the caller's contract on the buffers.
-    if !unsafe { weigh(&block, &mut look) } {
+    if !unsafe { weigh(&block, &mut look, is_weighed, row) } {
         return;
     }
-    // SAFETY: the launch contract grants a mass a warp, and two more.
+    // SAFETY: the launch contract grants two masses a warp, and three more.
     let scratch = unsafe { SharedArray::<u64>::new(0) };
-    let total = look.total(scratch);
+    let segments = Running::of_segments(&look, scratch);
     if thread_idx_x() == 0 {
-        state.set(State::Total, total);
+        state.set(State::Total, segments.total);
     }
     if phase != Phase::Raw {
         // SAFETY: the caller's contract on `tokens`; the row's are this block's.
         let tokens = unsafe { GlobalArrayMut::new(tokens) };
         let base = piece.number as u64 * params.num_samples as u64;
-        Drawing { look: &look, row: &own, tokens, base, scratch }.draw(total, &params);
+        Drawing { look: &look, row: &row(), tokens, base, scratch }.draw(segments, &params);
     }
 }
 
 /// What a block of `full_mass` is given.
 struct Block<'a, E: Element> {
     piece: &'a Piece<E>,
-    own: &'a RowParams,
     state: RowState,
     tickets: *mut u32,
     tokens: *mut u32,
@@ -139,18 +161,21 @@ struct Block<'a, E: Element> {
     params: &'a FullParams,
 }
 
-/// Weighs the segments of the block's piece, and where it is the row's last, finds out what they
-/// count for; whether the row is to be drawn from, by this block. For all threads of the block
-/// together; ends with a barrier.
+/// Looks at the segments of the block's piece, at their weights too if `is_weighed`, and where it
+/// is the row's last, finds out the row's greatest logit; whether the row is to be drawn from, by
+/// this block. For all threads of the block together; ends with a barrier.
 ///
 /// # Safety
 /// As for [`full_mass`].
 #[inline(always)]
-unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
-    let Block { piece, own, params, .. } = *block;
+unsafe fn weigh<E: Element>(
+    block: &Block<'_, E>,
+    look: &mut Look<E>,
+    is_weighed: bool,
+    row: impl Fn() -> RowParams,
+) -> bool {
+    let Block { piece, params, .. } = *block;
     let is_second = look.is_filtered;
-    let is_cut = params.is_cut(own);
-    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(own, params.order, piece.n);
     let (mut first, mut end) = piece.segments();
     loop {
         look.sums(first, end, is_weighed);
@@ -163,6 +188,7 @@ unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
             sync_threads();
             return true;
         }
+        let own = row();
         // SAFETY: the launch contract grants a word a warp; masses come later.
         let (most, has_nan) = look.most(unsafe { SharedArray::new(0) });
         look.greatest = most;
@@ -174,14 +200,14 @@ unsafe fn weigh<E: Element>(block: &Block<'_, E>, look: &mut Look<E>) -> bool {
             // SAFETY: the caller's contract on `tokens` and `status`.
             unsafe { put_status(piece, block.tokens, block.status, outcome, params) };
         }
-        if most == f32::NEG_INFINITY || is_cut {
+        if most == f32::NEG_INFINITY || params.is_cut(&own) {
             return false;
         }
         if own.min_p == 0.0 {
             return true;
         }
         // Once more, against the greatest.
-        look.filter(own, params.order, most, 0);
+        look.filter(&own, params.order, most, 0);
         (first, end) = (0, look.segments.count);
     }
 }

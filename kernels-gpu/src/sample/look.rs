@@ -5,15 +5,18 @@ use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x}
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
 
 use super::piece::Piece;
-use super::segment::SegmentedRow;
+use super::segment::{Held, SegmentedRow};
 use super::sieve::Sieve;
 use crate::order::{bits_of_key, key};
 use crate::prim::element::Element;
-use crate::prim::mass::{block_sum_u64, warp_sum_u64};
-use crate::sampling::filter::RowFilter;
+use crate::prim::mass::warp_sum_u64;
+use crate::sampling::filter::{RowFilter, least_within, min_p_reach};
 use crate::sampling::launch::{FullParams, MASS_THREADS};
 use crate::sampling::params::{FilterOrder, RowParams};
 use crate::sampling::segment::{WHOLE_SHARE, Weigher, row_mass, segments};
+
+/// So many of a lane's elements are read again one by one rather than with all others.
+const FEW: u32 = 4;
 
 /// In a segment's sum: whether it has a NaN.
 const HAS_NAN: u64 = 1 << 63;
@@ -46,11 +49,54 @@ impl Tops {
     }
 }
 
+/// Which elements of a row's segments min-p may keep, as the first look finds them: a word a lane,
+/// a bit for each element that is near enough to the segment's greatest.
+#[derive(Clone, Copy)]
+pub struct Near {
+    /// Null where nobody is to know.
+    words: *mut u32,
+    /// The row's first segment among all.
+    first: u64,
+}
+
+impl Near {
+    /// Those of row number `number`; a row has room for the segments of `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: `words` is null, or points to a word a lane for each segment, aligned;
+    /// - *no concurrent writer*: a place is written by one lane in one launch, and read in another.
+    #[inline(always)]
+    pub unsafe fn new(words: *mut u32, number: u32, n: u32) -> Self {
+        Near { words, first: number as u64 * segments(n) as u64 }
+    }
+
+    /// The same where the row has a min-p, else nothing.
+    #[inline(always)]
+    fn of(self, row: &RowParams) -> Self {
+        let words = if row.min_p > 0.0 { self.words } else { core::ptr::null_mut() };
+        Near { words, ..self }
+    }
+
+    /// Whether it is there.
+    #[inline(always)]
+    fn is_known(&self) -> bool {
+        !self.words.is_null()
+    }
+
+    /// This lane's word of a segment, and where it stands.
+    #[inline(always)]
+    fn place(&self, segment: u32) -> (GlobalArrayMut<u32>, u64) {
+        // SAFETY: `new`'s caller vouches for the words, where they are known.
+        let words = unsafe { GlobalArrayMut::new(self.words) };
+        (words, (self.first + segment as u64) * WARP_SIZE as u64 + lane_id() as u64)
+    }
+}
+
 /// What is known of the segments of a row.
 #[derive(Clone, Copy)]
 pub struct Segments {
     tops: Tops,
-    masses: GlobalArrayMut<u64>,
+    sums: GlobalArrayMut<u64>,
     /// Segments of the row.
     pub count: u32,
 }
@@ -59,20 +105,20 @@ impl Segments {
     /// Those of the row of `piece`; a row has room for the segments of `n` elements.
     ///
     /// # Safety
-    /// - *in bounds*: `tops` and `masses` point to as many for each row, aligned;
+    /// - *in bounds*: `tops` and `sums` point to as many for each row, aligned;
     /// - *no concurrent writer*: a place is written by one warp, and read behind a barrier.
     #[inline(always)]
     pub unsafe fn new<E: Element>(
         piece: &Piece<E>,
         tops: *mut u32,
-        masses: *mut u64,
+        sums: *mut u64,
         n: u32,
     ) -> Self {
         Segments {
             // SAFETY: the caller's contract.
             tops: unsafe { Tops::new(tops, piece.number, n) },
             // SAFETY: the caller's contract.
-            masses: unsafe { GlobalArrayMut::new(masses) },
+            sums: unsafe { GlobalArrayMut::new(sums) },
             count: segments(piece.n),
         }
     }
@@ -80,25 +126,25 @@ impl Segments {
     /// The sum of a segment's weights, where they were wanted.
     #[inline(always)]
     pub fn sum(&self, segment: u32) -> u64 {
-        self.mass(segment) & !HAS_NAN
+        self.words(segment) & !HAS_NAN
+    }
+
+    /// Sets what [`Segments::sum`] gets.
+    #[inline(always)]
+    pub fn set_sum(&self, segment: u32, sum: u64) {
+        self.sums.set(self.tops.first + segment as u64, sum);
+    }
+
+    /// A segment's sum, and whether it has a NaN.
+    #[inline(always)]
+    fn words(&self, segment: u32) -> u64 {
+        self.sums.get(self.tops.first + segment as u64)
     }
 
     /// The greatest logit of a segment that is no NaN.
     #[inline(always)]
     pub fn top(&self, segment: u32) -> f32 {
         self.tops.top(segment)
-    }
-
-    /// The sum of a segment's weights, later its mass.
-    #[inline(always)]
-    pub fn mass(&self, segment: u32) -> u64 {
-        self.masses.get(self.tops.first + segment as u64)
-    }
-
-    /// Sets what [`Segments::mass`] gets.
-    #[inline(always)]
-    pub fn set_mass(&self, segment: u32, mass: u64) {
-        self.masses.set(self.tops.first + segment as u64, mass);
     }
 }
 
@@ -117,20 +163,25 @@ pub struct Look<E: Element> {
     pub greatest: f32,
     /// What is kept of a filtered row.
     pub sieve: Sieve,
+    /// What min-p may keep of the row.
+    near: Near,
+    /// The distance from the greatest that min-p reaches, at most.
+    reach: f32,
 }
 
 impl<E: Element> Look<E> {
     /// At the row of `piece`, of which nothing is known.
     ///
     /// # Safety
-    /// - *in bounds*: `piece` is of the input, `tops` and `masses` point to a place for each of all
+    /// - *in bounds*: `piece` is of the input, `tops` and `sums` point to a place for each of all
     ///   rows' segments, aligned for their types;
     /// - *no concurrent writer*: nothing else touches the row's places.
     #[inline(always)]
     pub unsafe fn new(
         piece: &Piece<E>,
         tops: *mut u32,
-        masses: *mut u64,
+        sums: *mut u64,
+        near: Near,
         row: &RowParams,
         params: &FullParams,
     ) -> Self {
@@ -138,11 +189,13 @@ impl<E: Element> Look<E> {
             // SAFETY: the caller's contract on the input.
             row: unsafe { SegmentedRow::new(piece.start, piece.n) },
             // SAFETY: the caller's contract.
-            segments: unsafe { Segments::new(piece, tops, masses, params.n) },
+            segments: unsafe { Segments::new(piece, tops, sums, params.n) },
             weigher: Weigher::new(row.draw_temperature()),
             is_filtered: false,
             greatest: f32::NEG_INFINITY,
             sieve: Sieve::all(),
+            near: near.of(row),
+            reach: min_p_reach(row, params.order),
         }
     }
 
@@ -169,7 +222,7 @@ impl<E: Element> Look<E> {
         if self.is_filtered {
             return WHOLE_SHARE;
         }
-        self.weigher.against(self.greatest).share(self.segments.top(segment))
+        self.weigher.against(self.greatest).share(&self.weigher_of(segment))
     }
 
     /// What an element weighs in its segment.
@@ -180,34 +233,68 @@ impl<E: Element> Look<E> {
         if is_out { 0 } else { weigher.weight(value) }
     }
 
-    /// Looks at a segment: the sum of its weights where they are wanted, and whether there is a
-    /// NaN; where it is not filtered, it writes down the greatest logit. For the lanes of a warp
-    /// together.
+    /// The sum of a segment's weights where they are wanted, and whether there is a NaN; it writes
+    /// down the greatest logit. For the lanes of a warp together.
     #[inline(always)]
-    fn sum(&self, segment: u32, is_weighed: bool) -> u64 {
-        if self.is_filtered && !self.sieve.may_keep(self.segments.top(segment)) {
-            return 0;
+    fn first_sum(&self, segment: u32, is_weighed: bool) -> u64 {
+        let held = self.row.held(segment);
+        let (top, has_nan) = held.greatest();
+        if lane_id() == 0 {
+            let Tops { words, first } = self.segments.tops;
+            words.set(first + segment as u64, top.to_bits());
         }
-        let mut held = self.row.held(segment);
-        let (mut reference, mut nan) = (self.greatest, 0);
-        if self.is_filtered {
-            held.filter(&self.sieve);
-        } else {
-            let (top, has_nan) = held.greatest();
-            if lane_id() == 0 {
-                let Tops { words, first } = self.segments.tops;
-                words.set(first + segment as u64, top.to_bits());
-            }
-            (reference, nan) = (top, if has_nan { HAS_NAN } else { 0 });
+        if self.near.is_known() {
+            let (words, place) = self.near.place(segment);
+            words.set(place, held.at_least(least_within(top, self.reach)));
         }
-        if !is_weighed || reference == f32::NEG_INFINITY {
+        let nan = if has_nan { HAS_NAN } else { 0 };
+        if !is_weighed || top == f32::NEG_INFINITY {
             return nan;
         }
-        let weigher = self.weigher.against(reference);
-        if weigher.is_odd() {
-            return nan | self.odd_sum(segment, &weigher);
+        nan | self.held_sum(segment, &held, top, has_nan)
+    }
+
+    /// The sum of the weights of what the sieve keeps of a segment. For the lanes of a warp
+    /// together.
+    #[inline(always)]
+    fn filtered_sum(&self, segment: u32) -> u64 {
+        if !self.sieve.may_keep(self.segments.top(segment)) {
+            return 0;
         }
-        nan | held.weigh(&weigher)
+        if self.near.is_known() {
+            let (words, place) = self.near.place(segment);
+            let near = words.get(place);
+            if warp_reduce_max(FULL_MASK, near.count_ones()) <= FEW {
+                return self.sum_of(segment, near);
+            }
+        }
+        let mut held = self.row.held(segment);
+        held.filter(&self.sieve);
+        self.held_sum(segment, &held, self.greatest, false)
+    }
+
+    /// The sum of the weights of a few of a segment's elements, by the lanes' words, and of its
+    /// stray ones. For the lanes of a warp together.
+    #[inline(always)]
+    fn sum_of(&self, segment: u32, near: u32) -> u64 {
+        let weigher = self.weigher_of(segment);
+        let weight = |index| self.weight(&weigher, index, self.row.element(index));
+        let (mut sum, mut left) = (self.row.stray(segment).map_or(0, weight), near);
+        while left != 0 {
+            sum += weight(self.row.index(segment, left.trailing_zeros()));
+            left &= left - 1;
+        }
+        warp_sum_u64(sum)
+    }
+
+    /// The sum of a segment's weights against a logit. For the lanes of a warp together.
+    #[inline(always)]
+    fn held_sum(&self, segment: u32, held: &Held<E>, reference: f32, has_nan: bool) -> u64 {
+        let weigher = self.weigher.against(reference);
+        match weigher.is_odd() || has_nan {
+            true => self.odd_sum(segment, &weigher),
+            false => held.weigh(&weigher),
+        }
     }
 
     /// The sum of a segment's weights, element by element. For the lanes of a warp together.
@@ -225,13 +312,26 @@ impl<E: Element> Look<E> {
     /// Looks at the segments from `first` on, a warp at one at a time.
     #[inline(always)]
     pub fn sums(&self, first: u32, end: u32, is_weighed: bool) {
+        match self.is_filtered {
+            true => self.each_segment(first, end, |segment| self.filtered_sum(segment)),
+            false => self.each_segment(first, end, |segment| self.first_sum(segment, is_weighed)),
+        }
+    }
+
+    /// Writes down a sum for each of the segments from `first` on, a warp for one at a time.
+    #[inline(always)]
+    fn each_segment(&self, first: u32, end: u32, sum: impl Fn(u32) -> u64) {
         let mut segment = first + thread_idx_x() / WARP_SIZE;
         while segment < end {
-            let sum = self.sum(segment, is_weighed);
-            if lane_id() == 0 {
-                self.segments.set_mass(segment, sum);
+            let next = segment + MASS_THREADS / WARP_SIZE;
+            if next < end && !self.is_filtered {
+                self.row.prefetch(next);
             }
-            segment += MASS_THREADS / WARP_SIZE;
+            let sum = sum(segment);
+            if lane_id() == 0 {
+                self.segments.set_sum(segment, sum);
+            }
+            segment = next;
         }
     }
 
@@ -241,29 +341,40 @@ impl<E: Element> Look<E> {
     pub fn most(&self, totals: SharedArray<u32>) -> (f32, bool) {
         const INFINITY: u32 = f32::INFINITY.to_bits();
         let (mut most, mut has_nan) = (key(f32::NEG_INFINITY.to_bits(), INFINITY), false);
-        let mut segment = thread_idx_x();
-        while segment < self.segments.count {
+        let (mut segment, end) = self.own_segments();
+        while segment < end {
             most = most.max(key(self.segments.top(segment).to_bits(), INFINITY));
-            has_nan |= self.segments.mass(segment) & HAS_NAN != 0;
-            segment += block_dim_x();
+            has_nan |= self.segments.words(segment) & HAS_NAN != 0;
+            segment += 1;
         }
         most = block_max(totals, most);
         (f32::from_bits(bits_of_key(most)), sync_threads_or(has_nan))
     }
 
-    /// Turns the segments' sums into masses; what the row weighs, in all threads. For all threads
-    /// of the block together; ends with a barrier.
+    /// What a segment weighs in the row.
     #[inline(always)]
-    pub fn total(&self, scratch: SharedArray<u64>) -> u64 {
-        let (mut total, mut segment) = (0, thread_idx_x());
-        while segment < self.segments.count {
-            let sum = self.segments.sum(segment);
-            let mass = row_mass(sum, self.share_of(segment), self.segments.count);
-            self.segments.set_mass(segment, mass);
-            total += mass;
-            segment += block_dim_x();
+    pub fn mass(&self, segment: u32) -> u64 {
+        row_mass(self.segments.sum(segment), self.share_of(segment), self.segments.count)
+    }
+
+    /// First of this thread's segments, which are neighbours, and what is behind the last.
+    #[inline(always)]
+    pub fn own_segments(&self) -> (u32, u32) {
+        let (each, count) = (self.segments.count.div_ceil(MASS_THREADS), self.segments.count);
+        let first = (thread_idx_x() * each).min(count);
+        (first, (first + each).min(count))
+    }
+
+    /// What this thread's segments weigh in the row.
+    #[inline(always)]
+    pub fn own_mass(&self) -> u64 {
+        let (mut segment, end) = self.own_segments();
+        let mut mass = 0;
+        while segment < end {
+            mass += self.mass(segment);
+            segment += 1;
         }
-        block_sum_u64(scratch, total)
+        mass
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! write_logprobs: for each token of the row's list:
-//!     (its distance from the greatest) / T - ln(mass of all); its rank starts at 1
+//!     (its distance from the greatest) / T - ln(mass of all / greatest's); its rank starts at 1
 //! count_ranks: for each token of the row's list:
 //!     add to its rank the number of the piece's elements that are better
 //! ```
@@ -50,8 +50,9 @@ use super::rows::RowTable;
 use crate::prim::element::Element;
 use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::{ScoreParams, ScoreSource, State};
+use crate::sampling::math::ln;
 use crate::sampling::params::RowParams;
-use crate::sampling::segment::{row_bits, segments};
+use crate::sampling::segment::{Weigher, in_units_of, segments};
 
 /// Writes the logarithms of a list's tokens.
 ///
@@ -92,8 +93,10 @@ pub unsafe fn write_logprobs<E: Element>(
         true => raw_filter(max, piece.n),
         false => RowFilter::new(&row, order, max, piece.n),
     };
-    let (total, least) = (state.get(State::Total), state.get(State::Cut));
-    let scale = row_bits(segments(piece.n));
+    let least = state.get(State::Cut);
+    let temperature = if is_raw { 1.0 } else { row.draw_temperature() };
+    let greatest = Weigher::new(temperature).against(max).weight(max);
+    let log_total = ln(in_units_of(greatest, state.get(State::Total), segments(piece.n)));
     // SAFETY: the caller's contract on `list`; nobody writes it here.
     let list = unsafe { GlobalArrayMut::new(list) };
     // SAFETY: the caller's contract; a place is written by one thread.
@@ -108,7 +111,7 @@ pub unsafe fn write_logprobs<E: Element>(
         if token < piece.n && max > f32::NEG_INFINITY {
             let (logit, item) = piece.item(token);
             if item >= least && filter.can_draw(logit) {
-                logprob = filter.log_share(logit, total, scale);
+                logprob = filter.log_ratio(logit, log_total);
             }
         }
         logprobs.set(place, logprob.to_bits());

@@ -1,12 +1,13 @@
 //! A segment of a row in the registers of a warp: its greatest logit, and what it weighs.
 use core::marker::PhantomData;
 
+use cuda_std::float::f32_max_nan;
 use cuda_std::global::GlobalArray;
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max};
 
 use super::sieve::Sieve;
-use crate::order::{NAN_KEY, bits_of_key};
+use crate::order::{NAN_KEY, bits_of_key, key};
 use crate::params::Flip;
 use crate::prim::element::Element;
 use crate::sampling::segment::{SEGMENT, Weigher, sum_of_words};
@@ -21,8 +22,7 @@ const DEPTH: usize = 4;
 struct Span {
     /// The lane's first vector.
     vector: u32,
-    /// The segment's first vector, of those that lie wholly inside it, and what is behind the last.
-    first_vector: u32,
+    /// What is behind the segment's last vector, of those that lie wholly inside it.
     end_vector: u32,
     /// The lane's element of those that are in no such vector, up to 7 at each end.
     stray: u32,
@@ -76,6 +76,19 @@ impl<E: Element> SegmentedRow<E> {
         E::raise(self.elements.get(index as u64))
     }
 
+    /// Has a segment brought to L2. For the lanes of a warp together.
+    #[inline(always)]
+    pub fn prefetch(&self, segment: u32) {
+        const LINE_BYTES: u32 = 128;
+        let line = LINE_BYTES / size_of::<E::Raw>() as u32;
+        let (first, end) = self.bounds(segment);
+        // As many lines as there are lanes, at most.
+        let index = first + lane_id() * line;
+        if index < end {
+            self.elements.prefetch(index as u64);
+        }
+    }
+
     /// Where a segment lies.
     #[inline(always)]
     fn span(&self, segment: u32) -> Span {
@@ -89,7 +102,6 @@ impl<E: Element> SegmentedRow<E> {
         let (from, to) = if lane_id() == half { (first, before) } else { (behind, end) };
         Span {
             vector: first_vector + lane_id(),
-            first_vector,
             end_vector,
             stray: from + half,
             stray_end: to,
@@ -97,23 +109,46 @@ impl<E: Element> SegmentedRow<E> {
         }
     }
 
+    /// Index of this lane's element of a segment that has this number in [`Held::at_least`].
+    #[inline(always)]
+    pub fn index(&self, segment: u32, number: u32) -> u32 {
+        let width = E::PER_VECTOR as u32;
+        let vector = self.span(segment).vector + number / width * WARP_SIZE;
+        self.head + vector * width + number % width
+    }
+
+    /// Index of this lane's element of a segment that is in no vector, if it has one.
+    #[inline(always)]
+    pub fn stray(&self, segment: u32) -> Option<u32> {
+        let Span { stray, stray_end, .. } = self.span(segment);
+        if stray < stray_end { Some(stray) } else { None }
+    }
+
     /// A segment of the row. For the lanes of a warp together.
     #[inline(always)]
     pub fn held(&self, segment: u32) -> Held<E> {
+        let (first, width) = (segment * SEGMENT, E::PER_VECTOR as u32);
+        let none = E::worst(Flip::LARGEST) & 0xffff_0000;
+        // Most segments are whole vectors, of which each lane has as many.
+        if self.head == 0 && first + SEGMENT <= self.n {
+            let vector = first / width + lane_id();
+            return Held {
+                words: self.words(vector, None),
+                index: vector * width,
+                stray: none,
+                stray_index: 0,
+                has_strays: false,
+                element: PhantomData,
+            };
+        }
         let span = self.span(segment);
-        let all = Held::<E>::VECTORS as u32 * WARP_SIZE;
-        let words = if span.end_vector - span.first_vector == all {
-            self.words(span.vector, span.end_vector, true)
-        } else {
-            self.words(span.vector, span.end_vector, false)
-        };
-        let mut stray = E::worst(Flip::LARGEST) & 0xffff_0000;
+        let mut stray = none;
         if span.stray < span.stray_end {
             stray = self.element(span.stray);
         }
         Held {
-            words,
-            index: self.head + span.vector * E::PER_VECTOR as u32,
+            words: self.words(span.vector, Some(span.end_vector)),
+            index: self.head + span.vector * width,
             stray,
             stray_index: span.stray,
             has_strays: span.has_strays,
@@ -156,15 +191,14 @@ impl<E: Element> SegmentedRow<E> {
 }
 
 impl<E: Element> SegmentedRow<E> {
-    /// The lane's vectors of a segment from `vector` on; those at or behind `end` are absent, where
-    /// not all are there.
+    /// The lane's vectors of a segment from `vector` on; those at or behind `end` are absent.
     #[inline(always)]
-    fn words(&self, vector: u32, end: u32, is_whole: bool) -> [[u32; 4]; VECTORS] {
+    fn words(&self, vector: u32, end: Option<u32>) -> [[u32; 4]; VECTORS] {
         let mut words = [[E::worst(Flip::LARGEST); 4]; VECTORS];
         unroll!(u in VECTORS => {
             if u < Held::<E>::VECTORS {
                 let at = vector + u as u32 * WARP_SIZE;
-                if is_whole || at < end {
+                if end.is_none_or(|end| at < end) {
                     words[u] = self.vectors.get_vec4_streaming(at as u64 * 4);
                 }
             }
@@ -211,23 +245,34 @@ impl<E: Element> Held<E> {
     pub fn greatest(&self) -> (f32, bool) {
         let mut best = self.words[0];
         unroll!(u in VECTORS => {
-            if u < Self::VECTORS {
+            if 0 < u && u < Self::VECTORS {
                 unroll!(word in 4 => {
                     best[word] = E::greatest(best[word], self.words[u][word]);
                 });
             }
         });
         let best = E::greatest(E::greatest(best[0], best[1]), E::greatest(best[2], best[3]));
-        let mut key = E::best_key(best, Flip::LARGEST).max(E::key(self.stray));
-        key = warp_reduce_max(FULL_MASK, key);
-        let has_nan = key == NAN_KEY;
+        let mut most = E::value(E::part(&[best; 4], 0));
+        if E::PER_VECTOR == 8 {
+            most = f32_max_nan(most, E::value(E::part(&[best; 4], 1)));
+        }
+        let (most, has_nan) = warp_greatest(f32_max_nan(most, E::value(self.stray)));
         // The same in all lanes, and rare.
         if has_nan {
             let most = self.fold(f32::NEG_INFINITY, f32::max).max(E::value(self.stray));
-            key = warp_reduce_max(FULL_MASK, crate::order::key(most.to_bits(), 0x7f80_0000));
-            return (f32::from_bits(bits_of_key(key)), true);
+            return (warp_greatest(most).0, true);
         }
-        (E::value(bits_of_key(key)), false)
+        (most, false)
+    }
+
+    /// A bit for each of the lane's elements that is not below `least`, but for a stray one.
+    #[inline(always)]
+    pub fn at_least(&self, least: f32) -> u32 {
+        let (mask, _) = self.fold((0u32, 1u32), |(mask, bit), value| {
+            let is_below = value < least;
+            (if is_below { mask } else { mask | bit }, bit.wrapping_shl(1))
+        });
+        mask
     }
 
     /// Turns away what the sieve does.
@@ -257,7 +302,8 @@ impl<E: Element> Held<E> {
         }
     }
 
-    /// The sum of the segment's weights. For the lanes of a warp together; the same in all of them.
+    /// The sum of the weights of the segment, which has no NaN. For the lanes of a warp together;
+    /// the same in all of them.
     #[inline(always)]
     pub fn weigh(&self, weigher: &Weigher) -> u64 {
         let (high, low) = self.fold((0u32, 0u32), |(high, low), value| {
@@ -272,6 +318,14 @@ impl<E: Element> Held<E> {
         }
         warp_sum_below_2_50(sum)
     }
+}
+
+/// The greatest value of a warp's lanes, and whether one is a NaN, which counts as the greatest.
+/// For the lanes of a warp together; the same in all of them.
+#[inline(always)]
+fn warp_greatest(value: f32) -> (f32, bool) {
+    let key = warp_reduce_max(FULL_MASK, key(value.to_bits(), f32::INFINITY.to_bits()));
+    (f32::from_bits(bits_of_key(key)), key == NAN_KEY)
 }
 
 /// The sum over a warp's lanes of numbers below `2^50`, in all of them. For the lanes of a warp

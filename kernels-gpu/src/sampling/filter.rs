@@ -21,6 +21,30 @@ pub const fn masking_key(bits: u32, infinity: u32) -> u32 {
     key(if magnitude > infinity { infinity | 0x8000_0000 } else { bits }, infinity)
 }
 
+/// A distance from the greatest logit that is at most the least one that min-p keeps, found without
+/// a logarithm; `-inf` without a min-p.
+#[inline(always)]
+pub fn min_p_reach(row: &RowParams, order: FilterOrder) -> f32 {
+    if row.min_p < f32::MIN_POSITIVE {
+        return f32::NEG_INFINITY;
+    }
+    // Between powers of two a logarithm is above the straight line; the rest is for roundings.
+    let line = row.min_p.to_bits() as f32 / (1u32 << 23) as f32 - 127.0 - 1e-4;
+    let temperature = match order {
+        FilterOrder::LlamaCpp => 1.0,
+        _ => row.draw_temperature(),
+    };
+    line * core::f32::consts::LN_2 * temperature
+}
+
+/// A logit that none is below of which the distance from `greatest`, or from anything above it, is
+/// at least `reach`: a NaN or `-inf` where there is no telling.
+#[inline(always)]
+pub fn least_within(greatest: f32, reach: f32) -> f32 {
+    const ROUNDING: f32 = 1.0 / (1 << 20) as f32;
+    greatest + reach - (greatest.abs() + reach.abs()) * ROUNDING
+}
+
 /// The filters of one row whose greatest logit is known.
 #[derive(Clone, Copy, Debug)]
 pub struct RowFilter {
@@ -153,16 +177,11 @@ impl RowFilter {
     /// as [`RowFilter::draw_weight`] says.
     #[inline(always)]
     pub fn log_probability(&self, logit: f32, total: u64) -> f32 {
-        self.log_share(logit, total, self.scale)
+        self.log_ratio(logit, log_total(total, self.scale))
     }
 
-    /// The same for a total in which the greatest weighs `2^scale`.
-    #[inline(always)]
-    pub fn log_share(&self, logit: f32, total: u64, scale: u32) -> f32 {
-        self.log_ratio(logit, log_total(total, scale))
-    }
-
-    /// The same for a total of which [`log_total`] is `log_total`.
+    /// The same for a total of which `log_total` is the logarithm, in units of what the greatest
+    /// weighs.
     #[inline(always)]
     pub fn log_ratio(&self, logit: f32, log_total: f64) -> f32 {
         let distance = self.distance(logit) as f64 * self.draw_factor as f64;

@@ -71,7 +71,7 @@ impl Nucleus {
     #[inline(always)]
     pub fn segment_mass(&self, top: f32, sum: u64) -> u64 {
         // A share has 63 fractional bits.
-        multiply_high(sum << 8, self.weigher.share(top)) >> 7
+        multiply_high(sum << 8, self.weigher.share(&self.weigher.against(top))) >> 7
     }
 
     /// The mass at which the prefix ends, of this `total`.
@@ -81,10 +81,10 @@ impl Nucleus {
     }
 
     /// A mass so small that all tokens below it together weigh less than what is left out: half of
-    /// `1 - top_p` of the greatest token's, over the row's length. Where the prefix ends does not
-    /// depend on which of them has how much of their sum.
+    /// `1 - top_p` of the greatest token's, which is at least a half, over the row's length. Where
+    /// the prefix ends does not depend on which of them has how much of their sum.
     #[inline(always)]
     pub fn negligible(&self) -> u64 {
-        fixed(1.0 - self.top_p, WEIGHT_BITS - 1 - self.shift()) >> self.length_bits
+        fixed(1.0 - self.top_p, WEIGHT_BITS - 2 - self.shift()) >> self.length_bits
     }
 }

@@ -31,6 +31,12 @@ impl<T: Word> GlobalArray<T> {
         // SAFETY: the array's maker vouches for its elements.
         unsafe { T::global_load_const(self.start.wrapping_add(index as usize)) }
     }
+
+    /// Has the cache line of element `index` brought to L2, for a read that is to come.
+    #[inline(always)]
+    pub fn prefetch(self, index: u64) {
+        backend::global_prefetch(self.start.wrapping_add(index as usize));
+    }
 }
 
 impl GlobalArray<u32> {
