@@ -14,6 +14,7 @@
 //! All of it runs on the emulator too, where times mean nothing and answers everything.
 pub mod call;
 pub mod copy;
+pub mod data;
 pub mod date;
 pub mod error;
 pub mod pool;
@@ -28,6 +29,7 @@ pub mod workloads;
 
 pub use call::{Call, Method, measure};
 pub use copy::copy_gb_per_s;
+pub use data::Data;
 pub use error::Error;
 pub use pool::Pool;
 pub use reference::Reference;
