@@ -98,6 +98,7 @@ fn options() {
     let runtime = emulator();
     support::options::unsorted(&runtime);
     support::options::ragged_rows(&runtime);
+    support::options::few_values(&runtime);
     support::options::wide_indices_and_strides(&runtime);
     support::options::lent_workspace(&runtime);
     support::options::two_streams(&runtime);

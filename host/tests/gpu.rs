@@ -14,7 +14,7 @@ use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
-const TESTS: [GpuTest; 16] = [
+const TESTS: [GpuTest; 17] = [
     ("seed_table", seed_table),
     ("random_problems", random_problems),
     ("long_rows", long_rows),
@@ -27,6 +27,7 @@ const TESTS: [GpuTest; 16] = [
     ("captured_in_a_graph", captured_in_a_graph),
     ("unsorted", support::options::unsorted),
     ("ragged_rows", support::options::ragged_rows),
+    ("few_values", support::options::few_values),
     ("wide_indices_and_strides", support::options::wide_indices_and_strides),
     ("lent_workspace", support::options::lent_workspace),
     ("two_streams", support::options::two_streams),

@@ -449,6 +449,9 @@ pub(crate) enum Control {
     Noted = 19,
     /// Parts of units that were listed.
     Parts,
+    /// The index from which equals of the least wanted key are left out, by whether that is above
+    /// the bound's.
+    LeftOut,
     /// Lanes of each warp whose best equals the bound.
     Ties = 32,
     /// The best keys of a survey.
@@ -463,7 +466,12 @@ impl Control {
         const RANGE: u32 = Control::Range as u32;
         if word == Control::Count as u32 {
             count
-        } else if word == Control::Filled as u32 || word == RANGE || word == RANGE + 2 {
+        } else if word == Control::Filled as u32
+            || word == RANGE
+            || word == RANGE + 2
+            || word == Control::LeftOut as u32
+            || word == Control::LeftOut as u32 + 1
+        {
             u32::MAX
         } else {
             0

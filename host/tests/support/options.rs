@@ -1,11 +1,12 @@
 //! The contract's options on a device: lengths, strides, 64-bit indices, a workspace of the
 //! caller's, two streams at once. The emulator and the GPU run the same.
 use aikf_topk::{
-    Backend, DeviceChoice, DeviceSlice, DeviceSliceMut, Dtype, IndexType, Order, PreparedTopK,
-    Problem, RawCall, Rows, Runtime, TopK,
+    Backend, DeviceChoice, DeviceSlice, DeviceSliceMut, Dtype, IndexType, Knob, Order,
+    PreparedTopK, Problem, RawCall, Rows, Runtime, TopK,
 };
 use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
+use half::bf16;
 use kernels_gpu::testkit::{Case, Pattern, expected};
 
 use super::ON_GPU;
@@ -47,6 +48,28 @@ pub fn unsorted(runtime: &Runtime) {
             assert_eq!(got.indices, right, "{backend}, k = {k}");
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&got.values), bits(&on_cpu.values), "{backend}, k = {k}");
+        }
+    }
+}
+
+/// Rows of few values in pieces that give less than is wanted of a row: each piece leaves out equals
+/// of what it gives, and says so.
+pub fn few_values(runtime: &Runtime) {
+    let (rows, n) = (2, 60_000);
+    let mixed = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    for (values, k) in [(10, 700), (10, 1500), (10, 2048), (40, 1000), (200, 1000)] {
+        let data: Vec<bf16> =
+            (0..rows * n).map(|i| bf16::from_f32((mixed(i) % values) as f32)).collect();
+        let view = Rows::new(&data, rows, n).expect("as long");
+        let right = TopK::new(k).backend(Backend::Cpu).select(&cpu, view).expect("selected");
+        for stages in ["1", "2"] {
+            let topk = TopK::new(k).backend(Backend::Singlepass);
+            let topk = topk.knob(Knob::Stage1Stages, stages).expect("legal");
+            let plan = topk.plan(runtime, &Problem::new(Dtype::Bf16, rows, n, k)).expect("planned");
+            assert!(!plan.explain().contains("pieces a row: 1 "), "{}", plan.explain());
+            let got = topk.select(runtime, view).expect("selected");
+            assert_eq!(got, right, "{values} values, k = {k}, stages = {stages}");
         }
     }
 }

@@ -225,11 +225,13 @@ impl Queue {
         self.control.at(Control::Parts as u32)
     }
 
-    /// Forgets the list of parts. For all threads of the block together, behind a barrier.
+    /// Forgets the list of parts and what was left out. For all threads of the block together, behind a barrier.
     #[inline(always)]
     pub fn forget_parts(&self) {
         if thread_idx_x() == 0 {
             self.parts().set(0, 0);
+            self.control.set(Control::LeftOut as u32, u32::MAX);
+            self.control.set(Control::LeftOut as u32 + 1, u32::MAX);
         }
     }
 
@@ -401,6 +403,29 @@ impl Queue {
     #[inline(always)]
     pub fn raise(&mut self, key: u32) {
         self.bound = self.bound.max((key as u64) << 32);
+    }
+
+    /// From this index on equals of the bound's key, or of the next one `above` it, are left out: `k`
+    /// of them lie before. By one lane of a warp.
+    #[inline(always)]
+    pub fn leave_out(&self, index: u32, above: bool) {
+        self.control.min(Control::LeftOut as u32 + above as u32, index);
+    }
+
+    /// Raises the bound above what was left out. For all threads of the block together; begins with
+    /// a barrier.
+    #[inline(always)]
+    pub fn raise_above_left_out(&mut self) {
+        // Separates the leaving out from its use.
+        sync_threads();
+        let words = self.control.at(Control::LeftOut as u32);
+        let key = (self.bound >> 32) as u32;
+        let raised = |key: u32, first: u32| match first {
+            u32::MAX => 0,
+            _ => (key as u64) << 32 | !(first - 1) as u64,
+        };
+        let same = raised(key, words.get(0));
+        self.bound = self.bound.max(same).max(raised(key.saturating_add(1), words.get(1)));
     }
 
     /// The bound.

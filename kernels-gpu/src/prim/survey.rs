@@ -44,6 +44,7 @@ use super::queue::{Keys, Queue};
 use super::rows::{Row, Unit, least_key, part_of_lane};
 use super::team::Team;
 use super::tops::{Gathering, Ranking};
+use crate::order::index_of;
 use crate::params::{Flip, bound_spare};
 
 /// The part of a row that one block surveys: each warp walks a stretch of its own. Where `LARGE` is
@@ -291,13 +292,20 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
     /// The units of a chunk, a bit each, of which this lane's part has to be looked into. For all
     /// threads of the block together.
     #[inline(always)]
-    fn choose(&self, queue: &Queue, start: u32, units: u32, crowded: bool) -> u32 {
+    fn choose(&self, queue: &mut Queue, start: u32, units: u32, crowded: bool) -> u32 {
         let first = self.row.index_of_vector(self.vector(start));
         let least = least_key(queue.bound(), first);
         let mut chosen = self.units_where(units, |key| key >= least);
         if crowded {
             let ties = self.units_where(units, |key| key == least);
-            chosen &= !ties | self.first_ties(queue, ties, units);
+            let above = first > index_of(queue.bound());
+            let kept = self.first_ties(queue, ties, units, above);
+            if kept < units && lane_id() == 0 {
+                let behind = self.row.index_of_vector(self.vector(start + kept));
+                queue.leave_out(behind, above);
+            }
+            chosen &= !ties | low_bits(kept);
+            queue.raise_above_left_out();
         }
         chosen
     }
@@ -322,25 +330,26 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         bits & low_bits(units)
     }
 
-    /// Of the units with `ties`, those with fewer than `k` ties in earlier units of the block's.
-    /// For all threads of the block together.
+    /// The number of the warp's first units before which the block has fewer than `k` parts with
+    /// `ties`: the first units of the row's order. Ties are of one key in warps that are `above`,
+    /// and of a lower one in the others. For all threads of the block together.
     #[inline(always)]
-    fn first_ties(&self, queue: &Queue, ties: u32, units: u32) -> u32 {
+    fn first_ties(&self, queue: &Queue, ties: u32, units: u32, above: bool) -> u32 {
         let lanes = |number: u32| warp_vote_ballot(FULL_MASK, ties >> number & 1 != 0).count_ones();
         let (mut mine, mut number) = (0, 0);
         while number < units {
             mine += lanes(number);
             number += 1;
         }
-        let mut before = queue.sum_of_earlier_warps(mine);
-        let mut first = 0;
+        // Both sums in one word: a block has fewer parts than half a word's greatest number.
+        let half = if above { 16 } else { 0 };
+        let mut before = queue.sum_of_earlier_warps(mine << half) >> half & 0xffff;
         number = 0;
-        while number < units {
-            first |= ((before < self.wanted.k) as u32) << number;
+        while number < units && before < self.wanted.k {
             before += lanes(number);
             number += 1;
         }
-        first
+        number
     }
 
     /// The first vector of a unit of the warp's stretch.
