@@ -24,6 +24,11 @@ fn scant_pieces() {
 }
 
 #[test]
+fn mostly_nans() {
+    support::sampling::mostly_nans(&emulator());
+}
+
+#[test]
 fn no_knob_changes_a_token() {
     support::sampling::no_knob_changes_a_token(&emulator(), 40, 9000);
 }

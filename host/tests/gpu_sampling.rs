@@ -9,10 +9,11 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 10] = [
+const TESTS: [GpuTest; 11] = [
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
     ("scant_pieces", sampling::scant_pieces),
+    ("mostly_nans", sampling::mostly_nans),
     ("long_rows", long_rows),
     ("large_batches", large_batches),
     ("hundred_repeats", hundred_repeats),

@@ -216,6 +216,31 @@ pub fn scant_pieces(runtime: &Runtime) {
     }
 }
 
+/// Rows of few numbers among NaNs: vectors without a number lie beside those with the row's best.
+pub fn mostly_nans(runtime: &Runtime) {
+    for dtype in Dtype::ALL {
+        for n in [40, 700, 6270, 20_000] {
+            with_type!(dtype, mostly_nans_of(runtime, n));
+        }
+    }
+}
+
+fn mostly_nans_of<T: TestElement>(runtime: &Runtime, n: usize) {
+    let (rows, cpu) = (4, Runtime::open(DeviceChoice::Cpu).expect("always there"));
+    let mut random = Random(n as u64);
+    let mut bits = Pattern::Normal.fill(T::DTYPE, rows, n, 5);
+    let nan = Pattern::AllNan.fill(T::DTYPE, 1, 1, 0)[0];
+    bits.iter_mut().filter(|_| !random.chance(12)).for_each(|bits| *bits = nan);
+    let data: Vec<T> = bits.into_iter().map(T::of_bits).collect();
+    let view = Rows::new(&data, rows, n).expect("as long");
+    for top_k in [1, 20, 1000] {
+        let params = SamplingParams { top_k, seed: Some(3), ..Default::default() };
+        let sampler = Sampler::new().num_samples(3).logprobs(LogprobKind::Processed, 20);
+        let draw = |runtime| sampler.sample(runtime, view, &[params]).expect("legal");
+        assert_eq!(draw(runtime), draw(&cpu), "{:?} n {n} top_k {top_k}", T::DTYPE);
+    }
+}
+
 /// Rows whose lengths and starts lie around the borders of segments and vectors, at temperatures
 /// and with values that are far apart, until nothing is left.
 pub fn segment_borders(runtime: &Runtime) {

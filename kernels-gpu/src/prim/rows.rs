@@ -230,7 +230,13 @@ impl<E: Element, const U: usize> Unit<E, U> {
         unroll!(u in U => { bests[u] = best_of(&self.words[u], pick); });
         let has_nan = E::MASKS_NAN && E::holds_nan(best_of(&bests, pick));
         if has_nan {
-            unroll!(u in U => { bests[u] = best_of(&self.words[u], &E::greatest_counted); });
+            // Where a vector has no number in some place of its words, `-inf` stands for its NaNs:
+            // `pick` would put a NaN above the other vectors' numbers.
+            let none = E::worst(Flip::LARGEST);
+            unroll!(u in U => {
+                let best = best_of(&self.words[u], &E::greatest_counted);
+                bests[u] = E::greatest_counted(none, best);
+            });
         }
         (bests, has_nan)
     }
