@@ -1,7 +1,7 @@
 //! Random words for what is made up: rows, shapes, their elements.
 
-/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014), from any
-/// state.
+/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014), from
+/// any state.
 #[derive(Clone, Debug)]
 pub struct SplitMix64(pub u64);
 
@@ -26,8 +26,8 @@ impl SplitMix64 {
     }
 }
 
-/// Its output function: every bit of the answer depends on every bit of `x`, and no two numbers have
-/// the same answer.
+/// Its output function: every bit of the answer depends on every bit of `x`, and no two numbers
+/// have the same answer.
 pub fn mix(x: u64) -> u64 {
     let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

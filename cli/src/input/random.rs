@@ -38,8 +38,8 @@ fn rounded<T: Element>(value: f32) -> T {
     })
 }
 
-/// Close to a standard normal: the sum of eight uniform numbers. The sum is one of whole numbers, and
-/// neither logarithm nor sine is in it, so that every machine gets the same bits.
+/// Close to a standard normal: the sum of eight uniform numbers. The sum is one of whole numbers,
+/// and neither logarithm nor sine is in it, so that every machine gets the same bits.
 fn normal(random: &mut SplitMix64) -> f32 {
     const HALVES: u64 = 8;
     let sum: u64 = (0..HALVES / 2)

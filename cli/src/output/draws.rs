@@ -132,10 +132,11 @@ pub fn print_histogram(format: Format, steps: &[Samples]) -> Result<(), Error> {
         }
         Format::Table => {
             let mut table = table(&header, 0);
-            let shown = by_row.iter().take(ROWS_SHOWN);
-            shown
-                .flat_map(|counts| counts.iter().take(TOKENS_SHOWN))
-                .for_each(|count| drop(table.add_row(cells(count))));
+            for count in
+                by_row.iter().take(ROWS_SHOWN).flat_map(|row| row.iter().take(TOKENS_SHOWN))
+            {
+                table.add_row(cells(count));
+            }
             let hidden = all.count() - table.row_iter().count();
             writeln!(out, "{table}")?;
             if hidden > 0 {
