@@ -3,7 +3,8 @@
 //! # Reading order
 //!
 //! 1. [`workload`] and [`workloads`]: what is measured; the list is `bench/workloads.toml`.
-//! 2. [`pool`]: elements to cut inputs from, more than a cache holds; [`random`] makes them up.
+//! 2. [`pool`]: elements to cut inputs from, more than a cache holds; [`data`] says what they are, by
+//!    the words of [`random`].
 //! 3. [`call`]: one way to solve one workload, ready to be timed: in a CUDA graph, call by call, or
 //!    on the host's cores; with inputs from memory, or from the cache.
 //! 4. [`mod@reference`]: whether its answer is right. Nothing is timed before that is known.
@@ -14,6 +15,7 @@
 //! All of it runs on the emulator too, where times mean nothing and answers everything.
 pub mod call;
 pub mod copy;
+pub mod data;
 pub mod date;
 pub mod error;
 pub mod pool;
@@ -29,6 +31,7 @@ pub mod workloads;
 
 pub use call::{Call, Method, measure};
 pub use copy::copy_gb_per_s;
+pub use data::Data;
 pub use error::Error;
 pub use pool::Pool;
 pub use reference::Reference;

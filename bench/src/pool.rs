@@ -4,15 +4,15 @@ use cuda_loader::DevicePtr;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
+use crate::data::Data;
 use crate::error::Error;
-use crate::random::SplitMix64;
 use crate::resources::{Memory, Queue};
 use crate::workload::Workload;
 
 /// The most inputs that are cut from it, and so the most calls in a graph.
 const SETS_MAX: usize = 1024;
 
-/// Bell-shaped elements. Inputs lie in it one behind the other.
+/// Elements. Inputs lie in it one behind the other.
 #[derive(Debug)]
 pub struct Pool<T> {
     host: Vec<T>,
@@ -23,7 +23,7 @@ pub struct Pool<T> {
 }
 
 impl<T: Element> Pool<T> {
-    /// A pool for these workloads, whatever their type: room for each of them, and on a GPU for
+    /// Bell-shaped elements for these workloads, whatever their type: room for each of them, and on a GPU for
     /// `bytes` at least, through which inputs rotate.
     ///
     /// # Errors
@@ -34,12 +34,35 @@ impl<T: Element> Pool<T> {
         bytes: usize,
         seed: u64,
     ) -> Result<Pool<T>, Error> {
+        let start = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        let value = |i: u64| Data::Bell.value(start.wrapping_add(i), 1);
+        Pool::of(runtime, workloads, bytes, value)
+    }
+
+    /// As [`Pool::new`], of other data, for one workload.
+    ///
+    /// # Errors
+    /// As for [`Pool::new`].
+    pub fn with_data(
+        runtime: &Runtime,
+        workload: &Workload,
+        bytes: usize,
+        data: Data,
+    ) -> Result<Pool<T>, Error> {
+        Pool::of(runtime, &[*workload], bytes, |i| data.value(i, workload.n))
+    }
+
+    fn of(
+        runtime: &Runtime,
+        workloads: &[Workload],
+        bytes: usize,
+        value: impl Fn(u64) -> f32 + Sync,
+    ) -> Result<Pool<T>, Error> {
         // The emulator has no cache to be colder than, and no time to lose.
         let is_gpu = matches!(runtime.device(), DeviceChoice::Cuda(_));
         let rotated = bytes / size_of::<T>();
         let least = if is_gpu { rotated } else { 0 };
         let largest = workloads.iter().map(Workload::elements).max().unwrap_or(0);
-        let start = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
         let count = largest.max(least);
         let mut host: Vec<T> = vec![];
         host.try_reserve_exact(count).map_err(|_| {
@@ -48,7 +71,7 @@ impl<T: Element> Pool<T> {
                 "{count} {dtype} elements do not fit into memory: lower the rows or their length"
             ))
         })?;
-        let element = |i: u64| rounded::<T>(bell(start.wrapping_add(i)));
+        let element = |i: u64| rounded::<T>(value(i));
         host.par_extend((0..count as u64).into_par_iter().map(element));
         let device = match runtime.gpu() {
             Some(gpu) => {
@@ -77,13 +100,6 @@ impl<T: Element> Pool<T> {
         let device = self.device.as_ref()?;
         Some(device.address().byte_add(set * workload.elements() * size_of::<T>()))
     }
-}
-
-/// A value from its number: the sum of four uniform ones, scaled to unit variance.
-fn bell(i: u64) -> f32 {
-    let x = SplitMix64::at(i).word();
-    let sum: f32 = (0..4).map(|part| (x >> (16 * part) & 0xffff) as f32 / 65536.0).sum();
-    (sum - 2.0) * 1.732
 }
 
 /// The nearest element of the type.

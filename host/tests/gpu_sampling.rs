@@ -9,7 +9,7 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 9] = [
+const TESTS: [GpuTest; 10] = [
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
     ("scant_pieces", sampling::scant_pieces),

@@ -1,5 +1,5 @@
 //! Measures workloads on the first GPU:
-//! `measure [--impl NAME]... [--knob VAR=VALUE]... ROWSxN:K:DTYPE...`
+//! `measure [--impl NAME]... [--knob VAR=VALUE]... [--data NAME] ROWSxN:K:DTYPE...`
 //!
 //! Exit code 1: an answer was wrong, or a workload could not be measured; 2: the command line, the
 //! device or the driver was.
@@ -7,10 +7,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use aikf_topk::{Backend, DeviceChoice, Dtype, Element, Knob, Runtime, TopK};
-use topk_bench::{Measurement, Method, Pool, Workload, measure, with_type};
+use topk_bench::{Data, Measurement, Method, Pool, Workload, measure, with_type};
 
-const USAGE: &str =
-    "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... ROWSxN:K:DTYPE...";
+const USAGE: &str = "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... [--data NAME] \
+     ROWSxN:K:DTYPE...";
 
 fn main() -> ExitCode {
     match run() {
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
 struct Asked {
     backends: Vec<Backend>,
     knobs: Vec<(Knob, String)>,
+    data: Data,
     workloads: Vec<Workload>,
 }
 
@@ -37,6 +38,7 @@ impl Asked {
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--impl" => asked.backends.push(backend(&args.next().unwrap_or_default())?),
+                "--data" => asked.data = args.next().unwrap_or_default().parse()?,
                 "--knob" => asked.knobs.push(knob(&args.next().unwrap_or_default())?),
                 text => asked.workloads.push(text.parse()?),
             }
@@ -84,29 +86,45 @@ fn run_type<T: Element>(
     workloads: &[Workload],
     asked: &Asked,
 ) -> Result<bool, topk_bench::Error> {
-    let pool = Pool::<T>::new(runtime, workloads, Method::RECORD.pool_bytes(), 0)?;
+    let bytes = Method::RECORD.pool_bytes();
+    if asked.data == Data::Bell {
+        let pool = Pool::<T>::new(runtime, workloads, bytes, 0)?;
+        return workloads.iter().try_fold(true, |right, workload| {
+            Ok(right & run_workload(runtime, workload, asked, &pool)?)
+        });
+    }
+    workloads.iter().try_fold(true, |right, workload| {
+        let pool = Pool::<T>::with_data(runtime, workload, bytes, asked.data)?;
+        Ok(right & run_workload(runtime, workload, asked, &pool)?)
+    })
+}
+
+fn run_workload<T: Element>(
+    runtime: &Runtime,
+    workload: &Workload,
+    asked: &Asked,
+    pool: &Pool<T>,
+) -> Result<bool, topk_bench::Error> {
     let mut all_right = true;
-    for workload in workloads {
-        for &backend in &asked.backends {
-            let topk = TopK::new(workload.k).backend(backend);
-            let with = |topk: TopK, (knob, value): &(Knob, String)| topk.knob(*knob, value);
-            let topk = asked.knobs.iter().try_fold(topk, with)?;
-            let floor_us = workload.bytes() as f64 / 4.5e6;
-            match measure(runtime, &topk, workload, &pool) {
-                Ok(Measurement { median_us, least_us, right }) => {
-                    all_right &= right;
-                    println!(
-                        "{:24} {backend:12} {median_us:9.2} us (least {least_us:.2}) {:5.2} of \
-                         the read {}",
-                        workload.to_string(),
-                        median_us / floor_us,
-                        if right { "ok" } else { "WRONG" }
-                    );
-                }
-                Err(error) => {
-                    all_right = false;
-                    eprintln!("error: {workload} {backend}: {error}");
-                }
+    for &backend in &asked.backends {
+        let topk = TopK::new(workload.k).backend(backend);
+        let with = |topk: TopK, (knob, value): &(Knob, String)| topk.knob(*knob, value);
+        let topk = asked.knobs.iter().try_fold(topk, with)?;
+        let floor_us = workload.bytes() as f64 / 4.5e6;
+        match measure(runtime, &topk, workload, pool) {
+            Ok(Measurement { median_us, least_us, right }) => {
+                all_right &= right;
+                println!(
+                    "{:24} {backend:12} {median_us:9.2} us (least {least_us:.2}) {:5.2} of the \
+                     read {}",
+                    workload.to_string(),
+                    median_us / floor_us,
+                    if right { "ok" } else { "WRONG" }
+                );
+            }
+            Err(error) => {
+                all_right = false;
+                eprintln!("error: {workload} {backend}: {error}");
             }
         }
     }
