@@ -23,8 +23,8 @@ pub struct Pool<T> {
 }
 
 impl<T: Element> Pool<T> {
-    /// Bell-shaped elements for these workloads, whatever their type: room for each of them, and on a GPU for
-    /// `bytes` at least, through which inputs rotate.
+    /// Bell-shaped elements for these workloads, whatever their type: room for each of them, and on
+    /// a GPU for `bytes` at least, through which inputs rotate.
     ///
     /// # Errors
     /// [`Error::Refused`] for more than fits into the host's memory; the driver's.

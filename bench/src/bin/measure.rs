@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use aikf_topk::{Backend, DeviceChoice, Dtype, Element, Knob, Runtime, TopK};
 use topk_bench::{Data, Measurement, Method, Pool, Workload, measure, with_type};
 
-const USAGE: &str = "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... [--data NAME] \
-     ROWSxN:K:DTYPE...";
+const USAGE: &str = "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... \
+    [--data NAME] ROWSxN:K:DTYPE...";
 
 fn main() -> ExitCode {
     match run() {
