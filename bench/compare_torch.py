@@ -9,9 +9,12 @@ and the cache is flushed before each replay (by reading, so that it holds nothin
 --warm the same input again and again is measured too. Replays of the implementations take turns.
 
 Answers are checked before anything is timed, and those of the graphs after it: values bit for bit as
-torch.topk's, indices as those of a stable sort, which is the rule of the lowest index. With --sample draws are measured against a pipeline
-of PyTorch (top-k, softmax, cumulative top-p, a race of exponentials), and our tokens are compared with
-those of the library's CPU path.
+torch.topk's, indices as those of a stable sort, which is the rule of the lowest index. With --sample
+draws are measured against a pipeline of PyTorch (top-k, softmax, cumulative top-p, a race of
+exponentials), and our tokens are compared with those of the library's CPU path.
+
+With --format json a report is written as `topk bench` writes one, for `topk plot` and `--baseline`.
+With --sample it says so (`"what": "sample"`), and those, which are about selections, refuse it.
 
 Exit codes: 0 ok, 1 an answer differs, 2 wrong usage, 3 no PyTorch or no GPU.
 """
@@ -31,6 +34,8 @@ import aikf_topk  # noqa: E402
 BACKENDS = ("auto", "singlepass", "stream", "streaming", "radix")
 OTHERS = ("triton", "jax")
 POOL_BYTES = 240_000_000
+INDEX_BYTES = 4  # as `topk bench` counts, so that GB/s compare, whatever is written
+DRAW_BYTES = 8  # token and status
 CALLS_MIN, SETS_MAX = 20, 512
 SLEEP_CYCLES = 5_000_000
 MISMATCH, USAGE, NO_DEVICE = 1, 2, 3
@@ -103,6 +108,7 @@ class Shape:
         self.rows, self.n, self.k, self.dtype = rows, n, k, dtype
         self.torch_dtype = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[dtype]
         self.bytes = rows * n * self.torch_dtype.itemsize
+        self.answer_bytes = rows * k * (self.torch_dtype.itemsize + INDEX_BYTES)
         sets = max(1, min(SETS_MAX, -(-POOL_BYTES // self.bytes)))
         pool = torch.empty(sets, rows, n, dtype=self.torch_dtype, device="cuda")
         for one in pool:
@@ -119,7 +125,7 @@ class Selection:
     graph = True
 
     def __init__(self, torch, runtime, name, shape):
-        self.torch, self.name, self.shape = torch, name, shape
+        self.torch, self.name, self.ran, self.shape = torch, name, name, shape
         self.values = torch.empty(shape.rows, shape.k, dtype=shape.torch_dtype, device="cuda")
         self.indices = torch.empty(shape.rows, shape.k, dtype=torch.int64, device="cuda")
         if name == "triton":
@@ -131,6 +137,7 @@ class Selection:
         else:
             self.topk = runtime.topk(rows=shape.rows, n=shape.n, k=shape.k, dtype=shape.dtype,
                                      index="i64", backend=name)
+            self.ran = ran_of(self.topk.explain())
             self.run = self.run_ours
 
     def run_ours(self, x):
@@ -169,7 +176,7 @@ class JaxSelection:
     def __init__(self, torch, shape):
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         import jax
-        self.torch, self.name, self.shape, self.jax = torch, "jax", shape, jax
+        self.torch, self.name, self.ran, self.shape, self.jax = torch, "jax", "jax", shape, jax
         self.function = jax.jit(lambda x: jax.lax.top_k(x, shape.k))
         torch.cuda.synchronize()
         self.arrays = [jax.dlpack.from_dlpack(x) for x in shape.inputs]
@@ -195,7 +202,7 @@ class Sampling:
     graph = True
 
     def __init__(self, torch, runtime, name, shape, args):
-        self.torch, self.name, self.shape, self.args = torch, name, shape, args
+        self.torch, self.name, self.ran, self.shape, self.args = torch, name, name, shape, args
         self.tokens = torch.empty(shape.rows, dtype=torch.int32, device="cuda")
         self.run = self.run_torch
         if name != "torch":
@@ -251,6 +258,11 @@ class Sampling:
         return tokens.equal(self.tokens[:rows].cpu()) and not self.status.any()
 
 
+def ran_of(explanation):
+    """The backend that a plan has, by its first line: `backend NAME: why`."""
+    return explanation.removeprefix("backend ").split(":")[0]
+
+
 def bits(torch, x):
     return x.contiguous().view(torch.int32 if x.dtype == torch.float32 else torch.int16)
 
@@ -286,6 +298,9 @@ class Bench:
         self.runtime = self.open()
         self.cold = torch.zeros(256 << 20, dtype=torch.uint8, device="cuda").view(torch.int64)
         self.copy_gbs = self.copy_bandwidth()
+        self.about = {"device": torch.cuda.get_device_name(args.device),
+                      "date": datetime.date.today().isoformat(), "torch": torch.__version__,
+                      "library": self.runtime.library.version(), "command": sys.argv[1:]}
 
     def open(self):
         try:
@@ -335,7 +350,7 @@ class Bench:
         for implementation in implementations:
             if not implementation.graph:
                 times = [implementation.time() for _ in range(self.args.iters)]
-                self.add(shape, implementation.name, "eager", times)
+                self.add(implementation, "eager", times)
 
     def check(self, shape, name, right):
         if not right and (str(shape), name) not in self.wrong:
@@ -352,54 +367,73 @@ class Bench:
             graph.time()  # the outputs are now this one's
             implementation = graph.implementation
             self.check(shape, implementation.name, implementation.has_answered(graph.last))
-            self.add(shape, implementation.name, mode, own[3:])
+            self.add(implementation, mode, own[3:])
 
-    def add(self, shape, name, mode, times):
+    def add(self, implementation, mode, times):
+        shape, name = implementation.shape, implementation.name
         times, last = sorted(times), len(times) - 1
         median = statistics.median(times)
-        gbs = shape.bytes / median / 1e3
-        baseline = [row["median_us"] for row in self.rows if row["backend"] == "torch"
+        answer_bytes = shape.rows * DRAW_BYTES if self.args.sample else shape.answer_bytes
+        gbs = (shape.bytes + answer_bytes) / median / 1e3
+        of_torch = [row["median_us"] for row in self.rows if row["backend"] == "torch"
                     and row["mode"] == mode and row["shape"] == str(shape)]
         self.rows.append({
             "shape": str(shape), "rows": shape.rows, "n": shape.n, "k": shape.k,
-            "dtype": shape.dtype, "backend": name, "mode": mode,
+            "dtype": shape.dtype, "backend": name, "ran": implementation.ran, "mode": mode,
+            "cold": mode != "graph-warm",
             "median_us": round(median, 3), "p10_us": round(times[round(last * 0.1)], 3),
-            "p90_us": round(times[round(last * 0.9)], 3), "gbs": round(gbs, 1),
+            "p90_us": round(times[round(last * 0.9)], 3), "gbs": round(gbs, 3),
             "of_copy": round(gbs / self.copy_gbs, 4),
-            "speedup": round(baseline[0] / median, 2) if baseline else None,
-            "verified": (str(shape), name) not in self.wrong,
+            "vs_torch": round(of_torch[0] / median, 2) if of_torch else None,
+            "samples": len(times), "verified": (str(shape), name) not in self.wrong,
         })
         if name == "torch":
-            self.rows[-1]["speedup"] = 1.0
+            self.rows[-1]["vs_torch"] = 1.0
+
+    def mark_best(self):
+        """Says of each row whether it is the fastest of its workload and mode."""
+        def rivals(row):
+            return [other["median_us"] for other in self.rows
+                    if (other["shape"], other["mode"]) == (row["shape"], row["mode"])]
+        for row in self.rows:
+            row["best"] = row["median_us"] == min(rivals(row))
 
 
 COLUMNS = ("rows", "n", "k", "dtype", "backend", "mode", "median_us", "p10_us", "p90_us", "gbs",
-           "of_copy", "speedup", "verified")
+           "of_copy", "vs_torch", "verified")
+# All that the reader in bench/src/report.rs wants of a row.
+FIELDS = ("rows", "n", "k", "dtype", "backend", "ran", "mode", "cold", "median_us", "p10_us",
+          "p90_us", "gbs", "of_copy", "vs_torch", "best", "samples", "verified")
+
+
+def cells(columns, rows):
+    """The table as texts, its header first."""
+    def cell(value):
+        if isinstance(value, bool):
+            return str(value).lower()
+        return "" if value is None else str(value)
+    return [columns] + [[cell(row[column]) for column in columns] for row in rows]
 
 
 def written(bench, form):
     """The report as text."""
-    torch, args = bench.torch, bench.args
-    cells = [["" if row[column] is None else str(row[column]) for column in COLUMNS]
-             for row in bench.rows]
-    device = torch.cuda.get_device_name(args.device)
+    bench.mark_best()
+    about = bench.about
     if form == "json":
-        report = {"schema": 1, "device": device, "copy_gbs": round(bench.copy_gbs, 1),
-                  "date": datetime.date.today().isoformat(), "torch": torch.__version__,
-                  "library": bench.runtime.library.version(),
-                  "what": "sample" if args.sample else "select", "command": sys.argv[1:],
-                  "rows": [{key: row[key] for key in COLUMNS} for row in bench.rows]}
+        report = {"schema": 1, "what": "sample" if bench.args.sample else "select", **about,
+                  "copy_gbs": round(bench.copy_gbs, 1),
+                  "rows": [{key: row[key] for key in FIELDS} for row in bench.rows]}
         return json.dumps(report, indent=1) + "\n"
     if form == "csv":
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS] + cells)
+        csv.writer(text, lineterminator="\n").writerows(cells(FIELDS, bench.rows))
         return text.getvalue()
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *cells)]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths))
-             for line in [COLUMNS] + cells]
+    table = cells(COLUMNS, bench.rows)
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in table]
     if form == "markdown":
-        lines = ["| " + " | ".join(line) + " |" for line in [COLUMNS, ["---"] * len(COLUMNS)] + cells]
-    title = (f"{device}, torch {torch.__version__}, aikf-topk {bench.runtime.library.version()}, "
+        lines = ["| " + " | ".join(line) + " |" for line in [COLUMNS, ["---"] * len(COLUMNS)] + table[1:]]
+    title = (f"{about['device']}, torch {about['torch']}, aikf-topk {about['library']}, "
              f"copy {bench.copy_gbs:.0f} GB/s")
     return "\n".join([title, ""] + lines) + "\n"
 

@@ -1,6 +1,8 @@
 //! What measured inputs hold.
 use std::str::FromStr;
 
+use crate::random::SplitMix64;
+
 /// The values of an input, all finite unless it says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Data {
@@ -67,10 +69,7 @@ impl FromStr for Data {
 
 /// A number's bits, mixed.
 fn mixed(i: u64) -> u64 {
-    let mut x = i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ x >> 31
+    SplitMix64::at(i).word()
 }
 
 /// The sum of four uniform values, scaled to unit variance.

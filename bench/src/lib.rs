@@ -3,7 +3,8 @@
 //! # Reading order
 //!
 //! 1. [`workload`] and [`workloads`]: what is measured; the list is `bench/workloads.toml`.
-//! 2. [`pool`]: elements to cut inputs from, more than a cache holds.
+//! 2. [`pool`]: elements to cut inputs from, more than a cache holds; [`data`] says what they are,
+//!    by the words of [`random`].
 //! 3. [`call`]: one way to solve one workload, ready to be timed: in a CUDA graph, call by call, or
 //!    on the host's cores; with inputs from memory, or from the cache.
 //! 4. [`mod@reference`]: whether its answer is right. Nothing is timed before that is known.
@@ -18,6 +19,7 @@ pub mod data;
 pub mod date;
 pub mod error;
 pub mod pool;
+pub mod random;
 pub mod reference;
 pub mod report;
 mod resources;

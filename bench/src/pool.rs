@@ -23,8 +23,8 @@ pub struct Pool<T> {
 }
 
 impl<T: Element> Pool<T> {
-    /// Bell-shaped elements for these workloads, whatever their type: room for each of them, and on a GPU for
-    /// `bytes` at least, through which inputs rotate.
+    /// Bell-shaped elements for these workloads, whatever their type: room for each of them, and on
+    /// a GPU for `bytes` at least, through which inputs rotate.
     ///
     /// # Errors
     /// [`Error::Refused`] for more than fits into the host's memory; the driver's.
@@ -127,6 +127,10 @@ mod tests {
         let variance = x.iter().map(|v| v * v).sum::<f32>() / 1e5;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
         assert_ne!(x, of_seed(2));
+        assert_eq!(
+            x[..3].iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            [0x3ecd_e439, 0xbfba_5e8a, 0xbe63_3e6a]
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Measurements as JSON: what `topk compare` and `topk bench` write, and what plots, records and
-//! `--baseline` read.
+//! Measurements as JSON: what `topk compare`, `topk bench` and `bench/compare_torch.py` write, and
+//! what plots, records and `--baseline` read.
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +10,32 @@ use crate::workload::Workload;
 
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
+
+/// What a file says of itself.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+    /// What was measured; selections, where nothing is said.
+    what: Option<String>,
+}
+
+/// Whether a text has times of selections in this format; if not, what it has.
+///
+/// # Errors
+/// A sentence.
+pub fn check_head(text: &str) -> Result<(), String> {
+    let Head { schema, what } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if schema != SCHEMA {
+        return Err(format!("it has schema {schema}, and {SCHEMA} is read"));
+    }
+    match what.as_deref() {
+        None | Some("select") => Ok(()),
+        Some("sample") => Err("it has times of draws (`what` is \"sample\"), and those of \
+                               selections are read"
+            .to_string()),
+        Some(other) => Err(format!("`what` is {other:?}, and times of selections are read")),
+    }
+}
 
 /// Measurements of one run on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,12 +177,8 @@ impl Report {
         })?;
         let malformed =
             |reason: String| Error::Malformed { name: path.display().to_string(), reason };
-        let report: Report =
-            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        match report.schema {
-            SCHEMA => Ok(report),
-            other => Err(malformed(format!("it has schema {other}, and {SCHEMA} is read"))),
-        }
+        check_head(&text).map_err(malformed)?;
+        serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))
     }
 
     /// Compares with an earlier report: a sentence for each row that takes more than `percent`
@@ -251,5 +273,30 @@ mod tests {
         fs::write(&path, Report { schema: 2, ..report }.to_json()).unwrap();
         assert!(Report::read(&path).unwrap_err().to_string().contains("schema 2"));
         assert!(matches!(Report::read(folder.path()), Err(Error::File { .. })));
+    }
+
+    /// The file is what the script writes of times that are made up: `capi/tests/c.rs` compares.
+    #[test]
+    fn reports_of_compare_torch_are_read() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/compare_torch.json");
+        let report = Report::read(Path::new(path)).unwrap();
+        let of = |row: &Row| (row.workload(), row.backend.clone(), row.ran.clone(), row.best);
+        let (torch, auto) = (of(&report.rows[0]), of(&report.rows[1]));
+        assert_eq!(torch, ("8x1000:50:bf16".into(), "torch".into(), "torch".into(), false));
+        assert_eq!(auto, ("8x1000:50:bf16".into(), "auto".into(), "streaming".into(), true));
+        assert_eq!((report.rows[0].samples, report.rows[1].vs_torch), (3, Some(4.0)));
+        assert_eq!(report.rows.iter().map(|row| row.cold).collect::<Vec<_>>(), [true, true, false]);
+        let workload: Workload = report.rows[1].workload().parse().unwrap();
+        let gbs = workload.bytes_in_all() as f64 / (report.rows[1].median_us * 1e3);
+        assert!((report.rows[1].gbs - gbs).abs() < 0.1, "{gbs}");
+        assert_eq!(report.slower_than(&report, 5.0), (vec![], 3));
+    }
+
+    #[test]
+    fn draws_are_called_so() {
+        let text = |what: &str| format!("{{\"schema\": 1, \"what\": \"{what}\"}}");
+        assert_eq!(check_head(&text("select")), Ok(()));
+        assert!(check_head(&text("sample")).unwrap_err().contains("times of draws"));
+        assert!(check_head(&text("x")).unwrap_err().starts_with("`what` is \"x\""));
     }
 }

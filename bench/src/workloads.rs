@@ -19,6 +19,7 @@ use aikf_topk::Dtype;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::random::SplitMix64;
 use crate::workload::Workload;
 
 /// The largest input that groups combine to.
@@ -95,7 +96,7 @@ impl Workloads {
     /// So many made-up shapes, each size uniform in its logarithm: rows from 1 to 16384, n from 256
     /// to 2^20, k from 1 to 4096, inputs of at most [`BYTES_MAX`]. The types take turns.
     pub fn random(count: usize, dtypes: &[Dtype], seed: u64) -> Workloads {
-        let mut random = Random(seed);
+        let mut random = SplitMix64(seed);
         let mut list: Vec<Workload> = vec![];
         while list.len() < count && !dtypes.is_empty() {
             let dtype = dtypes[list.len() % dtypes.len()];
@@ -156,19 +157,6 @@ impl Group {
             }
         }
         Ok(())
-    }
-}
-
-/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Random(u64);
-
-impl Random {
-    /// A number from 0 on, below 1.
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((x ^ x >> 31) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
@@ -233,6 +221,10 @@ mod tests {
         let list = of_seed(1);
         assert_eq!(list, of_seed(1));
         assert_ne!(list, of_seed(2));
+        assert_eq!(
+            [list[0].to_string(), list[1].to_string()],
+            ["244x126552:3218:f32", "74x10305:570:bf16"]
+        );
         assert_eq!((list.len(), list[1].dtype), (200, Dtype::Bf16));
         for w in &list {
             assert!((1..=16_384).contains(&w.rows) && (256..=1 << 20).contains(&w.n), "{w}");

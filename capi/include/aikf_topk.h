@@ -225,7 +225,8 @@ typedef struct {
     // Room for their logarithms, `[rows, top_logprobs]`; with `options.logprobs`.
     float *top_logprobs;
     // A word for each token, `[rows, n]`: how often it was generated, and bit 31 where it is in
-    // the prompt; with `options.adjusted`.
+    // the prompt; with `options.adjusted`. In the host's memory the counts of a call are together
+    // at most 2^26.
     const uint32_t *histories;
     // Where each row's biases start, `[rows + 1]`; with `options.adjusted`, and with the next two.
     const uint32_t *bias_starts;

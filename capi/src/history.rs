@@ -8,8 +8,9 @@ use crate::status::Fault;
 
 /// The bit of a word of history that says that the token is in the prompt.
 const IN_PROMPT: u32 = 1 << 31;
-/// How often a token may have been generated: each time is an entry of a list here.
-const COUNT_MAX: u32 = 1 << 24;
+/// How many tokens the rows of a call may have generated together: each is an entry of a list here,
+/// of which these are 256 MB.
+const GENERATED_MAX: u64 = 1 << 26;
 
 /// What a row has seen.
 #[derive(Default)]
@@ -37,7 +38,10 @@ impl<'a> HostAdjustments<'a> {
         let words = unsafe { optional_elements("call.histories", call.histories, rows * n) }?;
         let seen = match words {
             None => vec![],
-            Some(words) => words.chunks_exact(n).map(seen).collect::<Result<_, _>>()?,
+            Some(words) => {
+                check_generated(words)?;
+                words.chunks_exact(n).map(seen).collect()
+            }
         };
         let words = rows * n.div_ceil(32);
         // SAFETY: the caller's duty, unchanged.
@@ -58,18 +62,24 @@ impl<'a> HostAdjustments<'a> {
     }
 }
 
-fn seen(words: &[u32]) -> Result<Seen, Fault> {
+/// Before anything is allocated, since memory that is not there ends the process.
+fn check_generated(words: &[u32]) -> Result<(), Fault> {
+    let generated: u64 = words.iter().map(|&word| u64::from(word & !IN_PROMPT)).sum();
+    if generated <= GENERATED_MAX {
+        return Ok(());
+    }
+    let legal = format!("at most {GENERATED_MAX}, where the rows are in the host's memory");
+    Err(Fault::argument("the sum of the counts in call.histories", generated, legal))
+}
+
+fn seen(words: &[u32]) -> Seen {
     let mut seen = Seen::default();
     for (token, &word) in (0..).zip(words) {
         let count = word & !IN_PROMPT;
-        if count > COUNT_MAX {
-            let legal = format!("at most {COUNT_MAX} times on the host's cores");
-            return Err(Fault::argument("a token's count in call.histories", count, legal));
-        }
         seen.output.extend(std::iter::repeat_n(token, count as usize));
         seen.prompt.extend((word & IN_PROMPT != 0).then_some(token));
     }
-    Ok(seen)
+    seen
 }
 
 /// # Safety
@@ -95,4 +105,25 @@ unsafe fn read_bias(call: &aikf_sample_call, rows: usize) -> Result<Vec<(u32, u3
         bias.extend(places.map(|place| (row, tokens[place], values[place])));
     }
     Ok(bias)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_checked_together() {
+        // None of them is much alone.
+        let most = vec![1 << 18; 256];
+        check_generated(&most).unwrap();
+        let fault = check_generated(&[&most[..], &[IN_PROMPT, 1]].concat()).unwrap_err();
+        let told = "the sum of the counts in call.histories is 67108865: at most 67108864";
+        assert!(fault.to_string().starts_with(told), "{fault}");
+    }
+
+    #[test]
+    fn words_become_lists() {
+        let seen = seen(&[0, 2, IN_PROMPT, IN_PROMPT | 1]);
+        assert_eq!((seen.output, seen.prompt), (vec![1, 1, 3], vec![2, 3]));
+    }
 }

@@ -36,7 +36,8 @@ pub struct aikf_sample_call {
     /// Room for their logarithms, `[rows, top_logprobs]`; with `options.logprobs`.
     pub top_logprobs: *mut f32,
     /// A word for each token, `[rows, n]`: how often it was generated, and bit 31 where it is in
-    /// the prompt; with `options.adjusted`.
+    /// the prompt; with `options.adjusted`. In the host's memory the counts of a call are together
+    /// at most 2^26.
     pub histories: *const u32,
     /// Where each row's biases start, `[rows + 1]`; with `options.adjusted`, and with the next two.
     pub bias_starts: *const u32,

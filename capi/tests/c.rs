@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         trial("the_example_in_c", &compiler, &["--version"], the_example_in_c),
         trial("the_header_is_c_plus_plus_too", &compiler, &["--version"], is_c_plus_plus_too),
         trial("the_example_in_python", "python3", &["--version"], the_example_in_python),
+        trial("the_report_of_compare_torch", "python3", &["--version"], report_of_compare_torch),
         trial("the_filters_of_others", "python3", &torch, the_filters_of_others),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -65,6 +66,35 @@ fn the_example_in_python(python: &str) -> Result<(), Failed> {
     let mut command = on_library(python)?;
     command.arg("-c").arg(example("python")?).env("PYTHONPATH", root().join("python"));
     assert_eq!(output(&mut command)?, "best: [5, 1, 3]\n");
+    Ok(())
+}
+
+/// Times that are made up, of `bench/compare_torch.py` without PyTorch.
+const COMPARE_TORCH: &str = "
+import types, compare_torch
+from compare_torch import Bench, aikf_topk, ran_of, written
+topk = aikf_topk.Library().open('emulator').topk(rows=8, n=1000, k=50, dtype='bf16',
+                                                 backend='streaming')
+bench = Bench.__new__(Bench)
+bench.args, bench.rows, bench.wrong = types.SimpleNamespace(sample=False), [], []
+bench.copy_gbs, bench.about = 4000.0, dict(device='GPU', date='2026-01-02', torch='2', library='0',
+                                           command=[])
+shape = types.SimpleNamespace(rows=8, n=1000, k=50, dtype='bf16', bytes=16000, answer_bytes=2400)
+torch = types.SimpleNamespace(shape=shape, name='torch', ran='torch')
+auto = types.SimpleNamespace(shape=shape, name='auto', ran=ran_of(topk.explain()))
+bench.add(torch, 'graph-cold', [9.0, 8.0, 7.0])
+bench.add(auto, 'graph-cold', [2.0, 1.0, 3.0])
+bench.add(auto, 'graph-warm', [1.5])
+print(written(bench, 'json'), end='')
+";
+
+/// What it writes is what the tests of those who read it have.
+fn report_of_compare_torch(python: &str) -> Result<(), Failed> {
+    let bench = root().join("../bench");
+    let mut command = on_library(python)?;
+    let said = output(command.args(["-c", COMPARE_TORCH]).env("PYTHONPATH", &bench))?;
+    let known = fs::read_to_string(bench.join("fixtures/compare_torch.json"))?;
+    assert_eq!(said, known, "bench/fixtures/compare_torch.json is not what the script writes");
     Ok(())
 }
 

@@ -164,6 +164,14 @@ pub fn positive(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "it must be a whole number of at least 1".to_string())
 }
 
+/// Reads a number of things of which there must be some, and not too many.
+pub fn up_to(most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| {
+        let number = positive(text).ok().filter(|&number| number <= most);
+        number.ok_or_else(|| format!("it must be a whole number of at least 1, at most {most}"))
+    }
+}
+
 /// Reads a share in percent, with or without its sign.
 pub fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
@@ -184,6 +192,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_bounds() {
+        let read = up_to(3);
+        assert_eq!((read("1"), read("3")), (Ok(1), Ok(3)));
+        assert!(["0", "-1", "x", ""].iter().all(|text| read(text).is_err()));
+        assert_eq!(read("4").unwrap_err(), "it must be a whole number of at least 1, at most 3");
+    }
 
     #[test]
     fn shares_and_durations() {

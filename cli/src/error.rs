@@ -72,6 +72,21 @@ pub enum Error {
         /// Rows of the input.
         rows: usize,
     },
+    /// More tokens than are kept until they are printed.
+    #[error(
+        "{steps} steps of {rows} rows with {each} tokens each are more than {most} tokens: lower \
+         --steps, --num-samples or --top-logprobs, and go on with --position"
+    )]
+    Tokens {
+        /// Steps.
+        steps: usize,
+        /// Rows of the input.
+        rows: usize,
+        /// Samples and best tokens of a row at a step.
+        each: usize,
+        /// The most tokens in all.
+        most: usize,
+    },
     /// A token that no row has.
     #[error("{flag} has the token {token}, and a row has {n} tokens: name tokens below {n}")]
     Token {

@@ -110,6 +110,18 @@ fn auto_counts_for_what_it_took() {
     }
 }
 
+/// A report of `bench/compare_torch.py`, which measures draws too, and then is none of selections.
+#[test]
+fn reports_of_compare_torch_are_drawn() {
+    let text = include_str!("../../bench/fixtures/compare_torch.json");
+    let mut report: Value = serde_json::from_str(text).expect("JSON");
+    let (run, svg) = plot(&report, "--mode graph-cold --kind heatmap");
+    run.ok();
+    assert!(texts(&svg).contains(&"streaming: 1"), "{svg}");
+    report["what"] = json!("sample");
+    refused(&plot(&report, "").0, &["bench.json", "times of draws", "topk compare"]);
+}
+
 #[test]
 fn the_cpu_has_no_gpus_floor() {
     let (run, svg) = plot(&measurements(), "--mode cpu --dtype f32 --vocab 1000");

@@ -93,8 +93,28 @@ fn a_histogram_counts_every_draw() {
         assert!(of_row(row).count() <= 3);
         assert_eq!(of_row(row).map(|count| count["count"].as_u64().unwrap()).sum::<u64>(), 200);
     }
-    let table = topk(&format!("{ROWS} --steps 100 --histogram")).ok();
-    assert!(table.contains("share") && table.contains("more: json and csv print them"), "{table}");
+}
+
+/// Every row has its lines in a table, and what has none is counted.
+#[test]
+fn a_histograms_table_says_what_it_leaves_out() {
+    let args = |rows| {
+        format!(
+            "sample --input random:7 --batch {rows} --vocab 200 --seed 5 --device cpu --histogram"
+        )
+    };
+    let table = topk(&format!("{} --steps 100", args(2))).ok();
+    let of_row = |row: &str| {
+        table.lines().filter(|line| line.split_whitespace().next() == Some(row)).count()
+    };
+    assert_eq!((of_row("0"), of_row("1")), (20, 20), "{table}");
+    let entries = records(&format!("{} --steps 100", args(2))).len();
+    let told =
+        format!("and {} more entries (2 rows in all): json and csv print them", entries - 40);
+    assert!(table.contains(&told), "{told}: {table}");
+    let many = topk(&args(9)).ok();
+    assert!(many.contains("and 5 more entries (9 rows in all)"), "{many}");
+    assert!(!topk(&args(4)).ok().contains("more entries"));
 }
 
 #[test]
@@ -127,6 +147,9 @@ fn wrong_values_are_refused() {
     fails("--allow 200", &["--allow has the token 200", "below 200"]);
     fails("--lengths 5", &["--lengths has 1 numbers for 2 rows"]);
     fails("--top-logprobs 5", &["--logprobs"]);
+    fails("--steps 1000001", &["--steps", "'1000001'", "at most 1000000"]);
+    let many = "--steps 1000000 --num-samples 34";
+    fails(many, &["1000000 steps of 2 rows with 34 tokens each", "67108864", "lower --steps"]);
     fails("--num-samples 2000", &["num_samples = 2000", "from 1 to 1024"]);
     // Without a word of the seed: nothing is drawn.
     let unseeded = "sample --input random:7 --batch 2 --vocab 200 --device cpu --top-p 0";

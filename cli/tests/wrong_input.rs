@@ -57,6 +57,7 @@ fn names_that_do_not_exist() {
     topk(&format!("{RANDOM} --top-k 3 --impl quick")).fails(2, &["'quick'", BACKENDS]);
     topk("compare --impls cpu,quick").fails(2, &["'quick'", "stream, singlepass"]);
     topk("compare --random 0").fails(2, &["'0'", "at least 1"]);
+    topk("compare --random 10001").fails(2, &["--random", "'10001'", "at most 10000"]);
     topk("compare --random 3 --batch 2").fails(2, &["--random", "--batch"]);
     topk("compare --fail-above 5%").fails(2, &["--baseline"]);
     topk(&format!("{RANDOM} --top-k 3 --device gpu")).fails(2, &["'gpu'", "cuda:N"]);

@@ -66,6 +66,9 @@ fn table(report: &Value) -> Result<String> {
     if report["schema"] != 1 {
         bail!("the report has schema {}, and 1 is read", report["schema"]);
     }
+    if report["what"] == "sample" {
+        bail!("the report has times of draws, and the table is of selections");
+    }
     let rows = report["rows"].as_array().context("the report has no `rows`")?;
     let of_mode = rows.iter().filter(|row| row["mode"] == MODE);
     let times = of_mode.map(time).collect::<Result<Vec<Time>>>()?;
@@ -147,8 +150,10 @@ mod tests {
     fn what_cannot_stand_in_the_readme_is_refused() {
         let mut wrong = row(500, "f32", "auto", 4.0);
         wrong["verified"] = false.into();
+        let draw = row(500, "f32", "auto", 4.0);
         for report in [
             serde_json::json!({ "schema": 2, "rows": [] }),
+            serde_json::json!({ "schema": 1, "what": "sample", "rows": [draw] }),
             serde_json::json!({ "schema": 1, "rows": [] }),
             serde_json::json!({ "schema": 1, "rows": [wrong] }),
         ] {

@@ -1,15 +1,16 @@
 //! Measures workloads on the first GPU:
 //! `measure [--impl NAME]... [--knob VAR=VALUE]... [--data NAME] ROWSxN:K:DTYPE...`
 //!
-//! Exit code 1: an answer was wrong; 2: the command line, the device or the driver was.
+//! Exit code 1: an answer was wrong, or a workload could not be measured; 2: the command line, the
+//! device or the driver was.
 use std::error::Error;
 use std::process::ExitCode;
 
 use aikf_topk::{Backend, DeviceChoice, Dtype, Element, Knob, Runtime, TopK};
 use topk_bench::{Data, Measurement, Method, Pool, Workload, measure, with_type};
 
-const USAGE: &str = "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... [--data NAME] \
-     ROWSxN:K:DTYPE...";
+const USAGE: &str = "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... \
+    [--data NAME] ROWSxN:K:DTYPE...";
 
 fn main() -> ExitCode {
     match run() {
@@ -65,7 +66,7 @@ fn knob(pair: &str) -> Result<(Knob, String), String> {
     Ok((*knob, value.to_string()))
 }
 
-/// Measures all, and says whether every answer was right.
+/// Measures all, and says whether all were measured and every answer was right.
 fn run() -> Result<bool, Box<dyn Error>> {
     let asked = Asked::read(std::env::args().skip(1))?;
     let runtime = Runtime::open(DeviceChoice::Cuda(0))?;
@@ -121,8 +122,28 @@ fn run_workload<T: Element>(
                     if right { "ok" } else { "WRONG" }
                 );
             }
-            Err(error) => println!("{:24} {backend:12} {error}", workload.to_string()),
+            Err(error) => {
+                all_right = false;
+                eprintln!("error: {workload} {backend}: {error}");
+            }
         }
     }
     Ok(all_right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_measured_is_no_success() {
+        let runtime = Runtime::open(DeviceChoice::Emulator).unwrap();
+        let all_right = |text: &str| {
+            let args = text.split_whitespace().map(str::to_string);
+            let asked = Asked::read(args).unwrap();
+            run_type::<f32>(&runtime, &asked.workloads, &asked).unwrap()
+        };
+        assert!(all_right("--impl singlepass 1x64:3:f32"));
+        assert!(!all_right("--impl singlepass 1x64:65:f32 1x64:3:f32"), "k exceeds n");
+    }
 }

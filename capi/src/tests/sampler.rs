@@ -386,7 +386,7 @@ fn wrong_calls_are_refused() {
         (aikf_sample_call { bias_values: ptr::null(), ..good }, null, "bias_values"),
         (aikf_sample_call { struct_size: 3, ..good }, wrong, "call.struct_size is 3"),
         (aikf_sample_call { bias_starts: starts.as_ptr(), ..good }, wrong, "call.bias_starts"),
-        (aikf_sample_call { histories: words.as_ptr(), ..good }, wrong, "at most 16777216 times"),
+        (aikf_sample_call { histories: words.as_ptr(), ..good }, wrong, "at most 67108864"),
         (
             aikf_sample_call { input: good.input.wrapping_byte_add(2), ..good },
             wrong,

@@ -11,6 +11,9 @@ use crate::args;
 use crate::error::Error;
 use crate::terminal;
 
+/// The most random shapes: more take days, and their report more than one reads.
+const RANDOM_MAX: usize = 10_000;
+
 /// The arguments of `topk compare`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
@@ -58,11 +61,11 @@ pub struct CompareArgs {
         conflicts_with_all = ["batch", "vocab", "top_k", "dtype"]
     )]
     workloads: Option<PathBuf>,
-    /// That many random shapes instead, of the types of --dtype; they follow --seed
+    /// That many random shapes instead, at most 10000, of the types of --dtype; they follow --seed
     #[arg(
         long,
         value_name = "COUNT",
-        value_parser = args::positive,
+        value_parser = args::up_to(RANDOM_MAX),
         conflicts_with_all = ["batch", "vocab", "top_k", "workloads"]
     )]
     random: Option<usize>,

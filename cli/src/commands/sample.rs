@@ -16,6 +16,11 @@ use crate::input::{Input, Source, Wanted};
 use crate::output::{Format, counted, draws};
 use crate::terminal;
 
+/// The most steps: what they draw is kept until all is printed.
+const STEPS_MAX: usize = 1_000_000;
+/// The most tokens in all: those that are drawn, and the best of each row.
+const TOKENS_MAX: usize = 1 << 26;
+
 /// The arguments of `topk sample`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
@@ -83,8 +88,8 @@ pub struct SampleArgs {
     /// Draw no token of a row twice in a step
     #[arg(long)]
     without_replacement: bool,
-    /// Steps, each at the next position
-    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = args::positive)]
+    /// Steps, at most 1000000, each at the next position
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = args::up_to(STEPS_MAX))]
     steps: usize,
     /// Print logarithms of probabilities and ranks
     #[arg(long, value_enum, value_name = "KIND")]
@@ -167,6 +172,7 @@ fn run_typed<T: Element>(
     if args.explain {
         terminal::note(&plan.explain());
     }
+    check_tokens(args, input.rows)?;
     let elements = input.elements::<T>()?;
     let mut rows = Rows::new(&elements, input.rows, input.n)?;
     if let Some(lengths) = &args.lengths {
@@ -198,6 +204,16 @@ fn run_typed<T: Element>(
     }
     let right = draw(&Runtime::open(DeviceChoice::Cpu)?)?;
     Ok(checked(&steps, &right))
+}
+
+/// Whether there is room for what all steps draw.
+fn check_tokens(args: &SampleArgs, rows: usize) -> Result<(), Error> {
+    let each = args.num_samples.saturating_add(args.top_logprobs);
+    let tokens = args.steps.saturating_mul(rows).saturating_mul(each);
+    match tokens <= TOKENS_MAX {
+        true => Ok(()),
+        false => Err(Error::Tokens { steps: args.steps, rows, each, most: TOKENS_MAX }),
+    }
 }
 
 /// Whether logits are changed before they are drawn from.

@@ -3,6 +3,7 @@
 use aikf_topk::{Dtype, Element};
 use half::{bf16, f16};
 use rayon::prelude::*;
+use topk_bench::random::{SplitMix64, mix};
 
 use crate::check::from_bits;
 use crate::error::Error;
@@ -24,8 +25,8 @@ pub fn rows<T: Element>(seed: u64, rows: usize, n: usize) -> Result<Vec<T>, Erro
 }
 
 fn fill<T: Element>(seed: u64, row: u64, elements: &mut [T]) {
-    let mut random = Random(mix(seed ^ mix(row + 1)));
-    elements.fill_with(|| rounded(random.normal()));
+    let mut random = SplitMix64(mix(seed ^ mix(row + 1)));
+    elements.fill_with(|| rounded(normal(&mut random)));
 }
 
 /// The nearest element of the type.
@@ -37,34 +38,18 @@ fn rounded<T: Element>(value: f32) -> T {
     })
 }
 
-/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// Close to a standard normal: the sum of eight uniform numbers. The sum is one of whole
-    /// numbers, and neither logarithm nor sine is in it, so that every machine gets the same bits.
-    fn normal(&mut self) -> f32 {
-        const HALVES: u64 = 8;
-        let sum: u64 = (0..HALVES / 2)
-            .map(|_| self.next())
-            .map(|word| (word >> 32) + (word & 0xffff_ffff))
-            .sum();
-        let unit = 2f64.powi(-32);
-        let centred = sum as f64 * unit - HALVES as f64 / 2.0;
-        // A uniform number's variance is 1/12.
-        (centred / (HALVES as f64 / 12.0).sqrt()) as f32
-    }
-}
-
-fn mix(x: u64) -> u64 {
-    let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ x >> 31
+/// Close to a standard normal: the sum of eight uniform numbers. The sum is one of whole numbers,
+/// and neither logarithm nor sine is in it, so that every machine gets the same bits.
+fn normal(random: &mut SplitMix64) -> f32 {
+    const HALVES: u64 = 8;
+    let sum: u64 = (0..HALVES / 2)
+        .map(|_| random.word())
+        .map(|word| (word >> 32) + (word & 0xffff_ffff))
+        .sum();
+    let unit = 2f64.powi(-32);
+    let centred = sum as f64 * unit - HALVES as f64 / 2.0;
+    // A uniform number's variance is 1/12.
+    (centred / (HALVES as f64 / 12.0).sqrt()) as f32
 }
 
 #[cfg(test)]
@@ -88,6 +73,8 @@ mod tests {
         assert_eq!(few, many[..200]);
         assert_ne!(few[..100], few[100..]);
         assert_ne!(few, rows::<f16>(10, 2, 100).unwrap());
+        let bits = few[100..103].iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits, [0x2e04, 0x4160, 0x3976], "rows of a seed stay what they are");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::io::Write;
 use aikf_topk::{RowStatus, Samples};
 use serde::Serialize;
 
-use super::{Format, JsonValue, buffered, json_line, number, table};
+use super::{Format, JsonValue, buffered, counted, json_line, number, table};
 use crate::error::Error;
 
-/// What a table shows of a long histogram.
+/// What a table shows of a long histogram: rows, and tokens of each.
+const ROWS_SHOWN: usize = 4;
 const TOKENS_SHOWN: usize = 20;
 
 /// One draw.
@@ -113,29 +114,37 @@ fn cells(draw: &Draw, logprob: Option<f32>) -> [String; 7] {
     ]
 }
 
-/// Prints how often each token was drawn, the most frequent first; a table is cut.
+/// Prints how often each token was drawn, row by row, the most frequent first; a table is cut.
 pub fn print_histogram(format: Format, steps: &[Samples]) -> Result<(), Error> {
     let rows = steps.first().map_or(0, |samples| samples.rows);
-    let counts: Vec<Count> = (0..rows).flat_map(|row| counts(row, steps)).collect();
+    let by_row: Vec<Vec<Count>> = (0..rows).map(|row| counts(row, steps)).collect();
+    let mut all = by_row.iter().flatten();
     let header = ["row", "token", "count", "share"];
     let cells = |count: &Count| {
         let Count { row, token, count, share } = count;
         [row.to_string(), token.to_string(), count.to_string(), format!("{share:.6}")]
     };
     buffered(|out| match format {
-        Format::Json => counts.iter().try_for_each(|count| json_line(out, count)),
+        Format::Json => all.try_for_each(|count| json_line(out, count)),
         Format::Csv => {
             writeln!(out, "{}", header.join(","))?;
-            counts.iter().try_for_each(|count| Ok(writeln!(out, "{}", cells(count).join(","))?))
+            all.try_for_each(|count| Ok(writeln!(out, "{}", cells(count).join(","))?))
         }
         Format::Table => {
             let mut table = table(&header, 0);
-            for count in counts.iter().take(TOKENS_SHOWN) {
+            for count in
+                by_row.iter().take(ROWS_SHOWN).flat_map(|row| row.iter().take(TOKENS_SHOWN))
+            {
                 table.add_row(cells(count));
             }
+            let hidden = all.count() - table.row_iter().count();
             writeln!(out, "{table}")?;
-            if let Some(hidden) = counts.len().checked_sub(TOKENS_SHOWN).filter(|&more| more > 0) {
-                writeln!(out, "and {hidden} more: json and csv print them")?;
+            if hidden > 0 {
+                let rows = counted(rows, "row", "rows");
+                writeln!(
+                    out,
+                    "and {hidden} more entries ({rows} in all): json and csv print them"
+                )?;
             }
             Ok(())
         }

@@ -1,9 +1,9 @@
-//! Measurements as `topk bench` and `topk compare` write them.
+//! Measurements as `topk bench`, `topk compare` and `bench/compare_torch.py` write them.
 use std::path::Path;
 
 use aikf_topk::Dtype;
 use serde::Deserialize;
-use topk_bench::report::SCHEMA;
+use topk_bench::report::check_head;
 
 use crate::error::Error;
 
@@ -12,7 +12,6 @@ const MAKE_ONE: &str = "make one with `topk compare --format json --output FILE`
 /// A file of measurements. Fields that are not here do not matter.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
-    schema: u32,
     /// What was measured.
     pub device: String,
     /// Its copy bandwidth, in 10^9 bytes a second, where it was measured.
@@ -65,10 +64,8 @@ impl Record {
     }
 
     fn parse(text: &str) -> Result<Record, String> {
+        check_head(text)?;
         let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if record.schema != SCHEMA {
-            return Err(format!("its schema is {}, and {SCHEMA} can be read", record.schema));
-        }
         if let Some(gbs) = record.copy_gbs.filter(|gbs| !positive(*gbs)) {
             return Err(format!("copy_gbs is {gbs}, and it must be above 0, or null"));
         }
@@ -159,6 +156,6 @@ mod tests {
         assert!(of_row("\"k\":50", "\"k\":0").contains("rows[0].k is 0"));
         assert!(of_row("\"k\":50,", "").contains("missing field `k` at line"));
         let other = text("1", ROW).replace("\"schema\":1", "\"schema\":9");
-        assert!(Record::parse(&other).unwrap_err().contains("schema is 9"));
+        assert!(Record::parse(&other).unwrap_err().contains("it has schema 9"));
     }
 }
