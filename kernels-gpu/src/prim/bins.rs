@@ -96,33 +96,7 @@ pub fn block_order(
     if most > BIN_MAX {
         return sort_best(queue, count, k);
     }
-    // The bins below the cut keep their sums: all that is above them.
-    let needed = if cut > 0 { bins.get(cut - 1) } else { count };
-    let spread = queue.spare(count);
-    each_of(count, |at| {
-        let item = items.get(at);
-        let bin = bin_of(item);
-        if bin >= cut {
-            spread.set(bins.fetch_add(bin, 1), item);
-        }
-    });
-    // Separates the spread items from their ranking.
-    sync_threads();
-    each_of(needed, |at| {
-        let item = spread.get(at);
-        let bin = bin_of(item);
-        // A bin ends where the next lower one started; by now all have moved on by their items.
-        let mut other = if bin + 1 < bins.count() { bins.get(bin + 1) } else { 0 };
-        let (mut rank, end) = (other, bins.get(bin));
-        while other < end {
-            rank = count_above(rank, spread.get(other), item);
-            other += 1;
-        }
-        items.set(rank, item);
-    });
-    // Separates the ranked items from their use.
-    sync_threads();
-    items
+    bins.place_best(queue, count, cut, bin_of)
 }
 
 /// The same by sorting.
@@ -183,6 +157,46 @@ impl Bins {
     #[inline(always)]
     fn get(&self, bin: u32) -> u32 {
         self.words.get(self.place(bin))
+    }
+
+    /// Puts the items of the bins from `cut` on where they stand in the order, each bin's count being
+    /// the sum of those above it; among the queue's items. For all threads of the block together;
+    /// ends with a barrier.
+    #[inline(always)]
+    fn place_best(
+        &self,
+        queue: &Queue,
+        count: u32,
+        cut: u32,
+        bin_of: impl Fn(u64) -> u32,
+    ) -> SharedArray<u64> {
+        // The bins below the cut keep their sums: all that is above them.
+        let needed = if cut > 0 { self.get(cut - 1) } else { count };
+        let (items, spread) = (queue.items, queue.spare(count));
+        each_of(count, |at| {
+            let item = items.get(at);
+            let bin = bin_of(item);
+            if bin >= cut {
+                spread.set(self.fetch_add(bin, 1), item);
+            }
+        });
+        // Separates the spread items from their ranking.
+        sync_threads();
+        each_of(needed, |at| {
+            let item = spread.get(at);
+            let bin = bin_of(item);
+            // A bin ends where the next lower one started; by now all have moved on by their items.
+            let mut other = if bin + 1 < self.count() { self.get(bin + 1) } else { 0 };
+            let (mut rank, end) = (other, self.get(bin));
+            while other < end {
+                rank = count_above(rank, spread.get(other), item);
+                other += 1;
+            }
+            items.set(rank, item);
+        });
+        // Separates the ranked items from their use.
+        sync_threads();
+        items
     }
 
     #[inline(always)]
