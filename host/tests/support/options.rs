@@ -52,8 +52,8 @@ pub fn unsorted(runtime: &Runtime) {
     }
 }
 
-/// Rows of few values in pieces that give less than is wanted of a row: each piece leaves out equals
-/// of what it gives, and says so.
+/// Rows of few values in pieces that give less than is wanted of a row: each piece leaves out
+/// equals of what it gives, and says so.
 pub fn few_values(runtime: &Runtime) {
     let (rows, n) = (2, 60_000);
     let mixed = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;

@@ -11,7 +11,8 @@
 //!
 //! Bins are of equal width in value, or in the items' own numbers where all values are equal. Of
 //! 16-bit elements many are equal: where they span few keys, bins are of equal width in key and
-//! index. Where some bin that matters is overfull, the items are cropped to `k` and sorted by merging.
+//! index. Where some bin that matters is overfull, the items are cropped to `k` and sorted by
+//! merging.
 //!
 //! # Source
 //! A bucket sort whose buckets are ranked by counting.
@@ -159,8 +160,8 @@ impl Bins {
         self.words.get(self.place(bin))
     }
 
-    /// Puts the items of the bins from `cut` on where they stand in the order, each bin's count being
-    /// the sum of those above it; among the queue's items. For all threads of the block together;
+    /// Puts the items of the bins from `cut` on where they stand in the order, each bin's count
+    /// being the sum of those above it; among the queue's items. For all threads of the block together;
     /// ends with a barrier.
     #[inline(always)]
     fn place_best(

@@ -225,7 +225,8 @@ impl Queue {
         self.control.at(Control::Parts as u32)
     }
 
-    /// Forgets the list of parts and what was left out. For all threads of the block together, behind a barrier.
+    /// Forgets the list of parts and what was left out. For all threads of the block together,
+    /// behind a barrier.
     #[inline(always)]
     pub fn forget_parts(&self) {
         if thread_idx_x() == 0 {
@@ -405,8 +406,8 @@ impl Queue {
         self.bound = self.bound.max((key as u64) << 32);
     }
 
-    /// From this index on equals of the bound's key, or of the next one `above` it, are left out: `k`
-    /// of them lie before. By one lane of a warp.
+    /// From this index on equals of the bound's key, or of the next one `above` it, are left out:
+    /// `k` of them lie before. By one lane of a warp.
     #[inline(always)]
     pub fn leave_out(&self, index: u32, above: bool) {
         self.control.min(Control::LeftOut as u32 + above as u32, index);
