@@ -161,8 +161,8 @@ impl Bins {
     }
 
     /// Puts the items of the bins from `cut` on where they stand in the order, each bin's count
-    /// being the sum of those above it; among the queue's items. For all threads of the block together;
-    /// ends with a barrier.
+    /// being the sum of those above it; among the queue's items. For all threads of the block
+    /// together; ends with a barrier.
     #[inline(always)]
     fn place_best(
         &self,
