@@ -216,6 +216,7 @@ impl Planner<'_> {
             // reading; with no more than two long rows a multiprocessor there is nothing to
             // overlap.
             let most = match self.problem.k {
+                k if k > LARGE_K_MIN => 32,
                 _ if rows <= 2 && vectors > SHORT_VECTORS_MAX => 16,
                 0..=512 if rows <= 2 => 8,
                 0..=128 => 8,

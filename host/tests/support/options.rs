@@ -66,6 +66,7 @@ pub fn few_values(runtime: &Runtime) {
         for stages in ["1", "2"] {
             let topk = TopK::new(k).backend(Backend::Singlepass);
             let topk = topk.knob(Knob::Stage1Stages, stages).expect("legal");
+            let topk = topk.knob(Knob::Stage1TargetCtas, "16").expect("legal");
             let plan = topk.plan(runtime, &Problem::new(Dtype::Bf16, rows, n, k)).expect("planned");
             assert!(!plan.explain().contains("pieces a row: 1 "), "{}", plan.explain());
             let got = topk.select(runtime, view).expect("selected");

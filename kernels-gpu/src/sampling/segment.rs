@@ -43,7 +43,8 @@ const LOW: f32 = 3.0 / (1 << 22) as f32;
 const FACTOR_LEAST: f32 = 1.0 / (1u128 << 100) as f32;
 const SHRINK: f32 = 1.0 / (1u64 << 60) as f32;
 
-/// How logits weigh, at one temperature and against one reference. Distances are in [`UNIT`]s.
+/// How logits weigh, at one temperature and against one reference. Distances are in units of 64
+/// octaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Weigher {
     /// What a logit is multiplied with for its distance: `-log2(e) / T`.
