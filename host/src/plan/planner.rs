@@ -229,7 +229,9 @@ impl Planner<'_> {
             (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
         } else {
             let most = if self.problem.k > LARGE_K_MIN { 32 } else { 16 };
-            vectors.div_ceil(WARP).next_power_of_two().min(most)
+            // Measured on an H200: of short rows there may be more to order than to read.
+            let to_order = if rows == 1 { self.problem.k as u32 } else { 0 };
+            vectors.max(to_order).div_ceil(WARP).next_power_of_two().min(most)
         };
         let warps = match self.backend {
             Backend::Streaming => self.value(Knob::StreamingWarps, preset),
