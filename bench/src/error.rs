@@ -54,3 +54,16 @@ impl From<DriverError> for Error {
         Error::Library(error.into())
     }
 }
+
+/// How a program ends that measured: 0 where every answer was right, 1 where one was not, and 2,
+/// with a line that says why, where the command line, the device or the driver was at fault.
+pub fn exit_code(outcome: Result<bool, impl std::fmt::Display>) -> std::process::ExitCode {
+    match outcome {
+        Ok(true) => std::process::ExitCode::SUCCESS,
+        Ok(false) => std::process::ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::from(2)
+        }
+    }
+}

@@ -32,7 +32,7 @@ pub mod workloads;
 pub use call::{Call, Method, measure};
 pub use copy::copy_gb_per_s;
 pub use data::Data;
-pub use error::Error;
+pub use error::{Error, exit_code};
 pub use pool::Pool;
 pub use reference::Reference;
 pub use report::Report;

@@ -7,20 +7,13 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use aikf_topk::{Backend, DeviceChoice, Dtype, Element, Knob, Runtime, TopK};
-use topk_bench::{Data, Measurement, Method, Pool, Workload, measure, with_type};
+use topk_bench::{Data, Measurement, Method, Pool, Workload, exit_code, measure, with_type};
 
 const USAGE: &str = "no workload is named: measure [--impl NAME]... [--knob VAR=VALUE]... \
     [--data NAME] ROWSxN:K:DTYPE...";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run())
 }
 
 /// What is asked for.

@@ -5,20 +5,15 @@
 use std::process::ExitCode;
 
 use aikf_topk::{DeviceChoice, Dtype, Element, Runtime, SamplingParams};
-use topk_bench::{Error, Measurement, Method, Pool, Workload, measure_sampling, with_type};
+use topk_bench::{
+    Error, Measurement, Method, Pool, Workload, exit_code, measure_sampling, with_type,
+};
 
 const USAGE: &str = "no workload is named: measure_sampling [--temperature T] [--top-p P] \
     [--min-p P] ROWSxN:K:DTYPE...";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run())
 }
 
 /// What is asked for: the parameters of every row, and the workloads.
