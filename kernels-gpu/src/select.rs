@@ -8,12 +8,12 @@
 //!
 //! ```text
 //! survey the piece: its best, or a few more, are in the queue    (prim::survey, prim::queue)
-//! if the row is one piece: crop to k, order, write the answer
+//! if the row is one piece: order, write the best k
 //! else: write the candidates; take a ticket
 //!     if the launch joins, and it was the row's last ticket:
 //!         let all pieces' candidates flow through a running top-k
 //!         if a piece left out elements that may belong to the answer: survey the whole row
-//!         crop to k, order, write the answer
+//!         order, write the best k
 //! ```
 //!
 //! What the real code does differently: the elements before the row's first 16-byte boundary and

@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Where the piece is one chunk, and the queue has room for all that the parts which reach the
-//! bound can hold, lanes append what they find without asking whether there is room; else the queue
-//! takes it in batches, and is cropped when it is full. Blocks of a cluster ([`Peers`]) rank the
-//! lanes' keys of all of them for the first chunk's bound.
+//! bound can hold, lanes append what they find without asking whether there is room; else these
+//! parts are listed, and the block looks into them together (prim::parts). Blocks of a cluster
+//! ([`Peers`]) rank the lanes' keys of all of them for the first chunk's bound.
 //!
 //! A lane's part of a unit stands for its best element: if `k` parts reach a bound, `k` elements
 //! do. So nothing that does not reach the bound is among the best `k`, and it is only in parts that
@@ -24,7 +24,8 @@
 //!
 //! Where many parts have the bound for their best, as in rows of few distinct values, only the
 //! first of them in the row's order are looked into: as soon as `k` of them lie in earlier units,
-//! so do `k` elements equal to the bound, and of equals the lowest indices win.
+//! so do `k` elements equal to the bound, and of equals the lowest indices win. The bound then
+//! rises above what is left out.
 //!
 //! # Cost
 //!
