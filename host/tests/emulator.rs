@@ -80,6 +80,11 @@ fn rows_in_clusters() {
     support::clusters::ragged_rows(&runtime, 2500, 1);
 }
 
+#[test]
+fn rows_in_warps() {
+    support::short::give_the_same_answer(&emulator(), 5);
+}
+
 /// More than one run, the last one short.
 #[test]
 fn a_k_of_several_runs() {
@@ -115,7 +120,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
     fn equals_the_reference(
-        n in 1usize..2500, share in 0.0f64..1.0, rows in 1usize..4, largest in any::<bool>(),
+        n in 1usize..2500, share in 0.0f64..1.0, rows in 1usize..7, largest in any::<bool>(),
         pattern in proptest::sample::select(Pattern::ALL.to_vec()),
         dtype in proptest::sample::select(Dtype::ALL.to_vec()),
         lead in 0usize..8,

@@ -14,13 +14,14 @@ use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
-const TESTS: [GpuTest; 17] = [
+const TESTS: [GpuTest; 18] = [
     ("seed_table", seed_table),
     ("random_problems", random_problems),
     ("long_rows", long_rows),
     ("any_k", any_k),
     ("large_batches", large_batches),
     ("rows_in_clusters", rows_in_clusters),
+    ("rows_in_warps", rows_in_warps),
     ("hundred_repeats", hundred_repeats),
     ("from_the_hosts_memory", from_the_hosts_memory),
     ("no_knob_changes_the_answer", no_knob_changes_the_answer),
@@ -129,6 +130,11 @@ fn rows_in_clusters(runtime: &Runtime) {
         support::clusters::give_the_same_answer(runtime, n, warps);
         support::clusters::ragged_rows(runtime, n, warps);
     }
+}
+
+/// As many as no GPU has multiprocessors.
+fn rows_in_warps(runtime: &Runtime) {
+    support::short::give_the_same_answer(runtime, 200);
 }
 
 fn hundred_repeats(runtime: &Runtime) {

@@ -45,6 +45,8 @@ pub mod variants;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod cluster;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod medium;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod merge;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod prim;

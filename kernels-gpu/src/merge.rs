@@ -71,9 +71,9 @@ pub unsafe fn merge<E: Element>(
     // SAFETY: the caller's contract on `candidates` and `list_tops`.
     let lists = unsafe { Lists::new(candidates, list_tops, number, shape) };
     // SAFETY: the launch contract grants the shared memory.
-    let mut queue = unsafe { Queue::new(QueueLayout { capacity, k, survey_keys: 0 }, k, 0, |_| 0) };
+    let mut queue = unsafe { Queue::new(QueueLayout { capacity, survey_keys: 0 }, k, 0, |_| 0) };
     let answer_shape = AnswerShape { k, flip, index, order };
-    let batches = lists.batches();
+    let batches = lists.batches((0, 0));
     lists.raise_bound(&mut queue, k);
     queue.absorb(batches, answer_shape.keep(capacity));
     // SAFETY: the caller's contract on the outputs.

@@ -86,7 +86,7 @@ pub struct SelectParams {
     pub flip: Flip,
     /// Elements that a piece gives at least, if it has them: what [`piece_k`] says, or `k`.
     pub piece_k: u32,
-    /// Room for candidates that a piece has: [`slots`] for `piece_k`. Unused where a row is one
+    /// Room for candidates that a piece has: [`piece_slots`]. Unused where a row is one
     /// piece.
     pub slots: u32,
     /// What happens to a piece's candidates.
@@ -187,10 +187,13 @@ pub const fn short_max(dtype: Dtype, vectors: u32) -> u32 {
     32 * vectors * dtype.per_vector()
 }
 
-/// Items that a warp of `short` has room for: twice `k`, at least 64, and 4 more.
+/// Items that a warp of `short` or `medium` has room for: twice `k`, at least 64.
 pub const fn short_items(k: u32) -> u32 {
-    (if k > 32 { 2 * k } else { 64 }) + 4
+    if k > 32 { 2 * k } else { 64 }
 }
+
+/// A lane has so many of them at most.
+pub const SHORT_LANE_ITEMS: usize = (short_items(SMALL_K_MAX) / 32) as usize;
 
 /// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,8 +332,8 @@ pub const CUT_WORDS: u32 = 2;
 
 /// How many elements each of `pieces` pieces gives for the best `k` of a row: a piece's share and
 /// six standard deviations more, which for rows in random order is enough but once in millions of
-/// pieces. The merge finds out where it was not, and then takes the whole row. Few elements are
-/// given in full, so that no order of a row can cost that.
+/// pieces. The merge finds out where it was not, and then takes those pieces whole. Few elements
+/// are given in full, so that no order of a row can cost that.
 pub const fn piece_k(k: u32, pieces: u32) -> u32 {
     let share = k.div_ceil(pieces);
     let given = share + 6 * share.isqrt() + 16;
@@ -346,14 +349,30 @@ pub const SMALL_K_MAX: u32 = 128;
 const _: () = assert!(SMALL_K_MAX <= FULL_LISTS_MAX && SMALL_K_MAX <= RANKED_MAX);
 
 /// Room for the candidates of a piece: the best `k`, and as many more as a survey's bound may admit
-/// of the units that it was found in. A piece with more is cropped to `k`.
+/// of the units that it was found in. A piece with more is cropped.
 pub const fn slots(k: u32) -> u32 {
     k + bound_spare(k) + 4
 }
 
+/// Room for the candidates of each of so many pieces, which give their best `piece_k`, or where
+/// that makes lists no longer to speak of, the row's best `k` if they have them at hand.
+pub const fn piece_slots(k: u32, piece_k: u32, pieces: u32) -> u32 {
+    let most = slots(k);
+    if pieces * most <= LISTS_MAX { most } else { slots(piece_k) }
+}
+
+/// Places in the lists of a row that the last block reads in a few rounds.
+const LISTS_MAX: u32 = 4096;
+
 /// By how many more than `k` elements a bound may let through.
 pub const fn bound_spare(k: u32) -> u32 {
     k / 2 + 8
+}
+
+/// The most elements that are looked at where no more parts than that reach a bound, each with so
+/// many elements.
+pub const fn looked_at(k: u32, part: u32) -> u32 {
+    (k + bound_spare(k)).saturating_mul(part)
 }
 
 /// Bins of one histogram of the queue: one digit of 8 bits.
@@ -372,14 +391,11 @@ pub const CONTROL_WORDS: u32 = 96;
 /// | items | `[u64; capacity]` | the whole kernel |
 /// | histograms | `[u32; 2 * 256]` | while a bound is looked for |
 /// | control | `[u32; 96]` | the whole kernel |
-/// | holes | `[u16; k]` | while items are moved together |
 /// | keys | `[u32; survey_keys]` | a chunk's keys, then its list of parts; an order's bins |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLayout {
     /// Items that fit.
     pub capacity: u32,
-    /// Items that survive a crop.
-    pub k: u32,
     /// Keys that a survey leaves: one for each unit that a thread surveys at once.
     pub survey_keys: u32,
 }
@@ -394,7 +410,7 @@ impl QueueLayout {
     pub const fn new(k: u32, slack: u32, survey_keys: u32) -> QueueLayout {
         let slack = if slack > WARP_ITEMS { slack } else { WARP_ITEMS };
         let slack = if slack > k + 4 { slack } else { k + 4 };
-        QueueLayout { capacity: (k + slack).next_multiple_of(2), k, survey_keys }
+        QueueLayout { capacity: (k + slack).next_multiple_of(2), survey_keys }
     }
 
     /// Offset of the histograms.
@@ -407,14 +423,9 @@ impl QueueLayout {
         self.histograms() + 2 * BINS * 4
     }
 
-    /// Offset of the list of holes.
-    pub const fn holes(self) -> u32 {
-        self.control() + CONTROL_WORDS * 4
-    }
-
     /// Offset of the keys.
     pub const fn keys(self) -> u32 {
-        (self.holes() + 2 * self.k).next_multiple_of(4)
+        self.control() + CONTROL_WORDS * 4
     }
 
     /// Bytes of shared memory in all.
@@ -432,10 +443,6 @@ pub(crate) enum Control {
     Count,
     /// Slots in use when a batch did not fit.
     Filled,
-    /// Holes found among the first `k` items.
-    Holes,
-    /// Items found behind the first `k`.
-    Strays,
     /// The bin that a search found: digit, items above it, items in it.
     Found,
     /// The range of a search's items, for two searches by turns: least and greatest upper word,

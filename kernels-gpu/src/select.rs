@@ -12,7 +12,7 @@
 //! else: write the candidates; take a ticket
 //!     if the launch joins, and it was the row's last ticket:
 //!         let all pieces' candidates flow through a running top-k
-//!         if a piece left out elements that may belong to the answer: survey the whole row
+//!         if pieces left out elements that may belong to the answer: survey these once more
 //!         order, write the best k
 //! ```
 //!
@@ -55,13 +55,13 @@
 //! Reads every element once, and again the parts of units that reach the bound: about `k` of them
 //! for data in random order, at most `2 k + 32` a chunk. A crop costs about four barriers and three
 //! reads of the queue; with slack `s` there are at most `piece elements / s + 1` of them. A piece
-//! writes `8 * slots` bytes. Where pieces give less than `k` and that does not suffice, one block
-//! reads the row once more.
+//! writes at most `8 * slots` bytes. Where pieces give less than `k` and that does not suffice, one
+//! block reads once more those that left out too much, and what lies between them.
 //!
 //! # Ties, NaN, tail
 //! By the composite ([`crate::order`]); elements past the row's end are never read. A row of fewer
 //! than k elements gets `-inf` (`+inf` for the smallest) and no index in the places left. To
-//! [`sample`] a NaN is `-inf` (prim::masking), when the whole row is surveyed once more too.
+//! [`sample`] a NaN is `-inf` (prim::masking), when pieces are surveyed once more too.
 //!
 //! # Source
 //! The two-stage shape is that of the Python/Triton system this product continues; the survey's
@@ -79,6 +79,7 @@ use crate::prim::element::Element;
 use crate::prim::lists::{ListShape, Lists};
 use crate::prim::masking::Masking;
 use crate::prim::part::Part;
+use crate::prim::queue::Queue;
 use crate::prim::survey::Wanted;
 use crate::sample::finish::{Outputs, Sampling};
 use crate::sample::rows::RowTable;
@@ -161,6 +162,46 @@ struct Buffers {
     nans: *mut u32,
 }
 
+impl Buffers {
+    /// The lists of the row of `part`.
+    ///
+    /// # Safety
+    /// As for [`select`], of `candidates` and `list_tops`.
+    #[inline(always)]
+    unsafe fn lists<E: Element>(&self, part: &Part<E>) -> Lists {
+        let SelectParams { pieces, slots, tops, .. } = part.params;
+        let shape = ListShape { pieces, slots, tops };
+        // SAFETY: the caller's contract.
+        unsafe { Lists::new(self.candidates, self.list_tops, part.number, shape) }
+    }
+
+    /// Announces the block's candidates, and whether it saw a NaN; whether it is the block that
+    /// merges the row's. Then `has_nan` says in thread 0 whether some block saw one. For all
+    /// threads of the block together.
+    ///
+    /// # Safety
+    /// As for [`select`] and [`sample`], of `tickets` and `nans`.
+    #[inline(always)]
+    unsafe fn is_last<E: Element>(&self, part: &Part<E>, has_nan: &mut bool) -> bool {
+        let SelectParams { pieces, join, .. } = part.params;
+        let nans = self.nans.wrapping_add(part.number as usize);
+        if E::MASKS_NAN && *has_nan && thread_idx_x() == 0 {
+            // SAFETY: the caller's contract; the ticket below releases it.
+            unsafe { atomic_add_relaxed_u32_device(nans, 1) };
+        }
+        let ticket = self.tickets.wrapping_add(part.number as usize);
+        // SAFETY: the caller's contract.
+        let is_last = join == Join::LastBlock && unsafe { is_last_block(ticket, pieces) };
+        if E::MASKS_NAN && is_last && thread_idx_x() == 0 {
+            // SAFETY: the caller's contract.
+            *has_nan = unsafe { atomic_load_acquire_u32_device(nans) } > 0;
+            // SAFETY: as above; the row's other blocks are done with it.
+            unsafe { atomic_store_release_u32_device(nans, 0) };
+        }
+        is_last
+    }
+}
+
 /// The kernel, up to what becomes of the row's best.
 ///
 /// # Safety
@@ -171,12 +212,14 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
     buffers: &Buffers,
     finish: &F,
 ) {
-    let SelectParams { k, pieces, piece_k, slots, tops, join, .. } = part.params;
+    let SelectParams { k, pieces, piece_k, slots, piece_vectors, .. } = part.params;
     let is_whole = pieces == 1;
     let gives_all = !LARGE || piece_k == k;
     let (mut range, mut wanted) = (part.range(), part.wanted());
     let mut keep = if is_whole { finish.keep() } else { slots };
-    let (mut turns_back, mut has_nan) = (false, false);
+    let (mut has_strays, mut has_nan) = (part.piece == 0, false);
+    // Pieces that are surveyed once more.
+    let mut again = (0, 0);
     let mut queue;
     loop {
         // SAFETY: the launch contract grants the shared memory.
@@ -187,51 +230,56 @@ unsafe fn reduce<E: Element, const U: usize, const LARGE: bool, F: Finish<E>>(
             return;
         }
         // SAFETY: as above; a queue made before is not used any more, behind a barrier.
-        queue = unsafe { part.queue(wanted.k, turns_back || part.piece == 0) };
+        queue = unsafe { part.queue(wanted.k, has_strays) };
         survey.run(ahead, &mut queue, keep);
         if E::MASKS_NAN {
             has_nan |= queue.is_noted();
         }
-        if is_whole || LARGE && turns_back {
+        if is_whole {
             break;
         }
-        let Buffers { candidates, list_tops, tickets, nans } = *buffers;
-        let shape = ListShape { pieces, slots, tops };
         // SAFETY: the caller's contract on `candidates` and `list_tops`.
-        let lists = unsafe { Lists::new(candidates, list_tops, part.number, shape) };
+        let lists = unsafe { buffers.lists(part) };
+        if LARGE && again.1 > 0 {
+            // Separates the survey's last reads from more items.
+            sync_threads();
+            queue.absorb(lists.batches(again), keep);
+            break;
+        }
         lists.publish(&queue, part.piece);
-        let nans = nans.wrapping_add(part.number as usize);
-        if E::MASKS_NAN && has_nan && thread_idx_x() == 0 {
-            // SAFETY: the caller's contract on `nans`; the ticket below releases it.
-            unsafe { atomic_add_relaxed_u32_device(nans, 1) };
-        }
-        // SAFETY: the caller's contract on `tickets`.
-        let is_last = join == Join::LastBlock
-            && unsafe { is_last_block(tickets.wrapping_add(part.number as usize), pieces) };
-        if !is_last {
+        // SAFETY: the caller's contract on the buffers.
+        if !unsafe { buffers.is_last(part, &mut has_nan) } {
             return;
-        }
-        if E::MASKS_NAN && thread_idx_x() == 0 {
-            // SAFETY: the caller's contract on `nans`.
-            has_nan = unsafe { atomic_load_acquire_u32_device(nans) } > 0;
-            // SAFETY: as above; the row's other blocks are done with it.
-            unsafe { atomic_store_release_u32_device(nans, 0) };
         }
         // SAFETY: as above; the piece's own queue is not used any more.
         queue = unsafe { part.queue(k, false) };
-        let batches = lists.batches();
+        let batches = lists.batches(again);
         lists.raise_bound(&mut queue, k);
-        queue.absorb(batches, finish.keep());
+        keep = finish.keep();
+        queue.absorb(batches, keep);
         if gives_all || lists.suffice(&queue, k) {
             break;
         }
-        // Some piece had more of the best than it gave: now the whole row, by this block alone.
+        again = pieces_short_of(&lists, &mut queue, k);
         // Separates the last use of the old queue from the new one's start.
         sync_threads();
-        (turns_back, range, keep) = (true, (0, part.row.vector_count()), finish.keep());
-        wanted = Wanted { k, tops: 0, ..wanted };
+        let end = part.row.vector_count().min(again.1 * piece_vectors);
+        (range, has_strays) = ((again.0 * piece_vectors, end), again.0 == 0);
+        wanted = Wanted { k, gives: k, tops: 0, ..wanted };
     }
     finish.finish(&part.row, &mut queue, has_nan);
+}
+
+/// The pieces that had more of the best `k` than they gave, from their lists and from all that the
+/// lists have, in the queue: now they are this block's. For all threads of the block together.
+#[inline(always)]
+fn pieces_short_of(lists: &Lists, queue: &mut Queue, k: u32) -> (u32, u32) {
+    let (count, mut bound) = (queue.count(), 0);
+    if count >= k {
+        queue.crop(count, (k, k));
+        bound = queue.bound();
+    }
+    lists.short_of(bound)
 }
 
 /// Takes a ticket for the block; whether it was the last of `pieces`. In every thread. For all

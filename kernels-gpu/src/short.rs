@@ -5,8 +5,9 @@
 //! ```text
 //! load the row into the warp's registers
 //! bound = the k-th best of the lanes' best keys; the k-th best key where that lets too many
-//! through of the elements equal to the bound, drop those behind the first that are needed put the
-//! chosen elements together, find each one's rank by counting, write it there
+//! through
+//! of the elements equal to the bound, drop those behind the first that are needed
+//! put the chosen elements together; sort, write them
 //! ```
 //!
 //! What the real code does differently: the elements before the row's first 16-byte boundary and
@@ -35,7 +36,7 @@
 //! `U`, `k` at most [`crate::params::SMALL_K_MAX`].
 //!
 //! # Cost
-//! Reads every element once. With the quick bound about `k` elements are ranked, at most twice as
+//! Reads every element once. With the quick bound about `k` elements are sorted, at most twice as
 //! many (at least 64); finding the exact one takes 32 counts of the row in registers.
 //!
 //! # Ties, NaN, tail
@@ -45,7 +46,6 @@
 //! # Source
 //! Bisection on the value in a warp: RTop-K (Xie et al., 2024). The quick bound is that of
 //! prim::survey.
-use cuda_std::count::count_above;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::unroll;
@@ -53,8 +53,8 @@ use cuda_std::warp::{
     FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_reduce_add, warp_shuffle_idx, warp_vote_ballot,
 };
 
-use crate::order::{composite, empty};
-use crate::params::{Order, ShortParams, short_items};
+use crate::order::composite;
+use crate::params::{Order, SHORT_LANE_ITEMS, ShortParams, short_items};
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::rows::{Row, row_length};
@@ -88,7 +88,7 @@ pub unsafe fn short<E: Element, const U: usize>(
     // SAFETY: the launch contract grants the shared memory, a part for each warp.
     let items = unsafe { SharedArray::<u64>::new(8 * warp * short_items(k)) };
     let held = Held::<E, U>::load(&row, params);
-    let chosen = held.choose(k, short_items(k) - PADDING);
+    let chosen = held.choose(k, short_items(k));
     let count = held.put_together(chosen, items);
     // SAFETY: the caller's contract on the outputs.
     let answer = unsafe {
@@ -100,35 +100,26 @@ pub unsafe fn short<E: Element, const U: usize>(
             AnswerShape { k, flip, index, order: Order::Best },
         )
     };
-    let mut at = lane_id();
-    while at < count {
-        let rank = rank_of(items, count, items.get(at));
-        if rank < k {
-            answer.put(rank, items.get(at));
-        }
-        at += WARP_SIZE;
-    }
-    let mut place = count + lane_id();
-    while place < k {
-        answer.put(place, empty(0));
-        place += WARP_SIZE;
+    // As few an item a lane as will do.
+    match count {
+        0..=32 => answer.write_of_warp(of_lane::<1>(items, count), count),
+        33..=64 => answer.write_of_warp(of_lane::<2>(items, count), count),
+        65..=128 => answer.write_of_warp(of_lane::<4>(items, count), count),
+        _ => answer.write_of_warp(of_lane::<SHORT_LANE_ITEMS>(items, count), count),
     }
 }
 
-/// Items are compared four at a time.
-const PADDING: u32 = 4;
-
-/// How many of the first `count` items are better than this one; behind them lie worse ones.
+/// This lane's of a warp's `count` items; 0 for each that it lacks.
 #[inline(always)]
-fn rank_of(items: SharedArray<u64>, count: u32, item: u64) -> u32 {
-    let (mut rank, mut at) = (0, 0);
-    while at < count {
-        let (low, high) = (items.get_pair(at), items.get_pair(at + 2));
-        let others = [low[0], low[1], high[0], high[1]];
-        unroll!(i in 4 => { rank = count_above(rank, others[i], item); });
-        at += 4;
-    }
-    rank
+fn of_lane<const R: usize>(items: SharedArray<u64>, count: u32) -> [u64; R] {
+    let mut own = [0; R];
+    unroll!(i in R => {
+        let at = i as u32 * WARP_SIZE + lane_id();
+        if at < count {
+            own[i] = items.get(at);
+        }
+    });
+    own
 }
 
 /// A row in a warp's registers: keys, greater is better.
@@ -288,8 +279,8 @@ impl<E: Element, const U: usize> Held<E, U> {
         first
     }
 
-    /// Writes the chosen elements as items one behind the other, and worse ones behind them; how
-    /// many there are. For the lanes of a warp together.
+    /// Writes the chosen elements as items one behind the other; how many there are. For the lanes
+    /// of a warp together.
     #[inline(always)]
     #[allow(unused_assignments)] // the last part written out moves `slot` for nobody
     fn put_together(&self, chosen: Places, items: SharedArray<u64>) -> u32 {
@@ -312,9 +303,6 @@ impl<E: Element, const U: usize> Held<E, U> {
                 }
             });
         });
-        if lane_id() < PADDING {
-            items.set(count + lane_id(), 0);
-        }
         sync_warp(FULL_MASK);
         count
     }

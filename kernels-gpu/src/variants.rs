@@ -8,6 +8,7 @@ use crate::sampling::launch::{FullParams, ProcessParams, SampleParams, ScorePara
 use crate::sampling::params::RowParams;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 use crate::{
+    medium::medium,
     merge::merge,
     prim::element::{Bf16, F16, F32},
     radix::{radix_count, radix_emit, radix_rank},
@@ -26,6 +27,9 @@ pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
 
 /// How many vectors a lane of `short` may hold, fewest first: the instances there are.
 pub const SHORT_VECTORS: [u32; 3] = [1, 2, 4];
+
+/// How many vectors a lane of `medium` may hold, fewest first: the instances there are.
+pub const MEDIUM_VECTORS: [u32; 3] = [8, 16, 32];
 
 kernels! {
     select_f32_u1[threads 1024, blocks 1](x: *const u32, lengths: *const u32, candidates: *mut u64, list_tops: *mut u32, tickets: *mut u32, values: *mut u32, indices: *mut u32, params: SelectParams) = select::<F32, 1, false>;
@@ -71,6 +75,15 @@ kernels! {
     short_bf16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 1>;
     short_bf16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 2>;
     short_bf16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 4>;
+    medium_f32_u8[threads 128, blocks 8](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = medium::<F32, 1>;
+    medium_f32_u16[threads 128, blocks 5](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = medium::<F32, 2>;
+    medium_f32_u32[threads 128, blocks 3](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = medium::<F32, 4>;
+    medium_f16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<F16, 1>;
+    medium_f16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<F16, 2>;
+    medium_f16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<F16, 4>;
+    medium_bf16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 1>;
+    medium_bf16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 2>;
+    medium_bf16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 4>;
     cluster_f32_u2[threads 512, blocks 2, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 2>;
     cluster_f32_u4[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 4>;
     cluster_f32_u8[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 8>;

@@ -137,6 +137,21 @@ pub fn count_at_least(count: u32, a: u32, b: u32) -> u32 {
 pub fn count_above(count: u32, a: u64, b: u64) -> u32 {
     count + u32::from(a > b)
 }
+pub fn mark_above_or_nan(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
+    if a > b || a.is_nan() || b.is_nan() { mask | bit } else { mask }
+}
+pub fn mark_at_most(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
+    if a <= b { mask | bit } else { mask }
+}
+pub fn mark_not_below(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
+    if a < b { mask } else { mask | bit }
+}
+pub fn mark_not_above(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
+    if a > b { mask } else { mask | bit }
+}
+pub fn opaque(word: u32) -> u32 {
+    word
+}
 #[track_caller]
 pub unsafe fn global_load_vec4_streaming(place: *const u32) -> [u32; 4] {
     // SAFETY: the caller vouches for the place; the emulator checks it where the launch lists its

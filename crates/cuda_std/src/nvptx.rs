@@ -447,6 +447,39 @@ pub fn shared_load_pair(address: u32) -> [u64; 2] {
     [a, b]
 }
 
+/// A comparison of floats, and a bit under its predicate; as for `count!`.
+macro_rules! mark {
+    ($($name:ident = $compare:literal;)*) => { $(
+        #[inline(always)]
+        pub fn $name(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
+            let mut mask = mask;
+            // SAFETY: arithmetic between registers.
+            unsafe {
+                asm!(concat!("{{ .reg .pred holds; ", $compare,
+                             " holds, {1}, {2}; @holds or.b32 {0}, {0}, {3}; }}"),
+                     inout(reg32) mask, in(reg32) a, in(reg32) b, in(reg32) bit,
+                     options(pure, nomem, nostack, preserves_flags));
+            }
+            mask
+        }
+    )* };
+}
+mark! {
+    mark_above_or_nan = "setp.gtu.f32";
+    mark_at_most = "setp.le.f32";
+    mark_not_below = "setp.geu.f32";
+    mark_not_above = "setp.leu.f32";
+}
+
+/// The same word, of which the compiler knows nothing.
+#[inline(always)]
+pub fn opaque(word: u32) -> u32 {
+    let mut word = word;
+    // SAFETY: it does nothing.
+    unsafe { asm!("/* {0} */", inout(reg32) word, options(nomem, nostack, preserves_flags)) };
+    word
+}
+
 /// `a * b + c`, rounded once, and clamped to 0..=1; 0 for a NaN.
 #[inline(always)]
 pub fn fma_clamped(a: f32, b: f32, c: f32) -> f32 {

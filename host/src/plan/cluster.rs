@@ -6,7 +6,8 @@ use kernels_gpu::params::{
 };
 
 use super::planner::{
-    CHUNK_UNITS, Purpose, SLACK, WARP, built, previous_power_of_two, rounded_down,
+    CHUNK_UNITS, Purpose, SLACK, WARP, built, previous_power_of_two, room_for_queue, roomy,
+    rounded_down,
 };
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value};
 use crate::error::Error;
@@ -70,7 +71,10 @@ pub(super) fn plan(
     let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
     let chunk_units = units.min(CHUNK_UNITS);
     let layout = QueueLayout::new(k, SLACK, survey_keys(chunk_units, warps * WARP));
-    let shared_bytes = layout.bytes() + team_words(blocks, slots(k)) * size_of::<u64>() as u32;
+    let given = team_words(blocks, slots(k)) * size_of::<u64>() as u32;
+    let room = room_for_queue(device, rows as u64 * u64::from(blocks), warps);
+    let layout = roomy(layout, problem, depth, room.saturating_sub(given));
+    let shared_bytes = layout.bytes() + given;
     if shared_bytes > device.shared_bytes_max {
         return Ok(None);
     }

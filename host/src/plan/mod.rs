@@ -268,15 +268,15 @@ impl Plan {
             ));
             self.backend = Backend::Radix;
         }
-        match self.backend {
-            Backend::Radix => radix::plan(&self.problem, device, knobs, &mut self.reasons),
-            Backend::Singlepass | Backend::Streaming if short::is_for(&self.problem) => {
-                short::plan(&self.problem, self.backend, device, &mut self.reasons)
-            }
-            backend => {
-                let reasons = &mut self.reasons;
-                of_blocks(&self.problem, Purpose::Answer, backend, device, knobs, reasons)
-            }
+        let (problem, backend, reasons) = (&self.problem, self.backend, &mut self.reasons);
+        let short = match backend {
+            Backend::Singlepass | Backend::Streaming => short::Instance::of(problem, device),
+            _ => None,
+        };
+        match (backend, short) {
+            (Backend::Radix, _) => radix::plan(problem, device, knobs, reasons),
+            (_, Some(instance)) => short::plan(problem, instance, backend, device, reasons),
+            _ => of_blocks(problem, Purpose::Answer, backend, device, knobs, reasons),
         }
     }
 

@@ -4,7 +4,7 @@
 //! merges their candidates: a second kernel, the last block, or nobody.
 use kernels_gpu::params::{
     BIN_MAX, CHUNK_UNITS_MAX, CUT_WORDS, Dtype, Join, MergeParams, QueueLayout, SMALL_K_MAX,
-    SelectParams, list_tops, piece_k, slots, survey_keys,
+    SelectParams, list_tops, looked_at, piece_k, piece_slots, slots, survey_keys,
 };
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
@@ -29,6 +29,10 @@ const _: () = assert!(CHUNK_UNITS <= CHUNK_UNITS_MAX);
 const SURVEY_KEYS_MIN: u32 = survey_keys(1, 1024);
 /// Vectors of a row that 16 warps keep in registers.
 const SHORT_VECTORS_MAX: u32 = 16 * WARP * DEPTH_MAX;
+/// Threads of blocks that find room on a multiprocessor, by their registers.
+const RESIDENT_THREADS: u32 = 1024;
+/// Shared memory that the driver keeps of each block.
+const BLOCK_BYTES: u32 = 1024;
 /// Above this a block has 32 warps: there is as much to order as to read.
 const LARGE_K_MIN: usize = 2048;
 /// The longest rows that are taken into the queue as they are.
@@ -96,6 +100,7 @@ impl Planner<'_> {
         let piece_vectors = vectors.div_ceil(wanted);
         let pieces = vectors.div_ceil(piece_vectors);
         let piece_k = self.piece_k(pieces);
+        let slots = piece_slots(k, piece_k, pieces);
         let depth = self.depth(piece_vectors, warps, piece_k);
         let join = match self.backend {
             Backend::Stream => Join::Later,
@@ -104,7 +109,10 @@ impl Planner<'_> {
         let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
         let chunk_units = self.chunk_units(units, warps);
         let takes_all = self.takes_all();
-        let layout = self.queue(self.slack(), survey_keys(chunk_units, warps * WARP));
+        let keys = survey_keys(chunk_units, warps * WARP);
+        let blocks = rows as u64 * u64::from(pieces);
+        let room = room_for_queue(self.device, blocks, warps);
+        let layout = roomy(self.queue(self.slack(), keys), self.problem, depth, room);
         let params = SelectParams {
             row_stride: row_stride as u64,
             n,
@@ -114,7 +122,7 @@ impl Planner<'_> {
             capacity: layout.capacity,
             flip: self.problem.flip(),
             piece_k,
-            slots: slots(piece_k),
+            slots,
             join,
             index: self.problem.index,
             order: self.problem.order(),
@@ -124,7 +132,7 @@ impl Planner<'_> {
         };
         let launch = Launch {
             symbol: self.symbol(depth),
-            grid: grid(rows as u64 * u64::from(pieces), self.backend, self.device)?,
+            grid: grid(blocks, self.backend, self.device)?,
             block: warps * WARP,
             shared_bytes: layout.bytes(),
             cluster: 1,
@@ -133,7 +141,7 @@ impl Planner<'_> {
         let lists = if pieces > 1 { rows * pieces as usize } else { 0 };
         let tickets = if pieces > 1 && join == Join::LastBlock { rows } else { 0 };
         let tickets = workspace.add_zeroed(tickets, size_of::<u32>());
-        let candidates = workspace.add(lists * slots(piece_k) as usize, size_of::<u64>());
+        let candidates = workspace.add(lists * slots as usize, size_of::<u64>());
         let tops =
             workspace.add(lists * (list_tops(k, pieces) + CUT_WORDS) as usize, size_of::<u32>());
         let arguments = vec![
@@ -291,7 +299,7 @@ impl Planner<'_> {
     }
 
     /// What each of so many pieces gives. The last block of `select` and of `sample` turns to the
-    /// whole row where too little was given; the kernel `merge` cannot, so for it pieces give all.
+    /// pieces themselves where too little was given; the kernel `merge` cannot: they give it all.
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
         let gives_all = self.backend == Backend::Stream || pieces == 1;
@@ -414,6 +422,23 @@ impl Planner<'_> {
     fn value(&mut self, knob: Knob, preset: u32) -> u32 {
         knob_value(self.knobs, self.reasons, knob, preset)
     }
+}
+
+/// Shared memory for each of so many blocks, such that it does not keep any waiting.
+pub(super) fn room_for_queue(device: &DeviceLimits, blocks: u64, warps: u32) -> u32 {
+    let by_number = blocks.div_ceil(u64::from(device.multiprocessors));
+    let by_threads = u64::from(RESIDENT_THREADS / (warps * WARP)).max(1);
+    device.shared_bytes_max / by_number.min(by_threads) as u32 - BLOCK_BYTES
+}
+
+/// The queue with room for all that is looked at where not more parts than wanted reach a bound,
+/// whatever these hold, if that goes into `room` bytes: it spares crops where rows are in order.
+/// Some of that room would not, and takes it from the multiprocessor's cache.
+pub(super) fn roomy(layout: QueueLayout, problem: &Problem, depth: u32, room: u32) -> QueueLayout {
+    let wanted = looked_at(problem.k as u32, depth * problem.dtype.per_vector());
+    let capacity = layout.capacity.max(wanted.min(problem.n as u32).next_multiple_of(2));
+    let roomy = QueueLayout { capacity, ..layout };
+    if roomy.bytes() <= room { roomy } else { layout }
 }
 
 /// The depths of which there is an instance that takes so many warps, most first.

@@ -1,36 +1,52 @@
-//! The launch for short rows, a warp each: what `singlepass` and `streaming` come to there.
+//! The launch for rows that a warp holds: what `singlepass` and `streaming` come to there.
 use kernels_gpu::params::{SMALL_K_MAX, ShortParams, short_items, short_max};
-use kernels_gpu::variants::SHORT_VECTORS;
+use kernels_gpu::variants::{MEDIUM_VECTORS, SHORT_VECTORS};
 
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
 use crate::error::Error;
 use crate::problem::Problem;
 use crate::settings::Backend;
 
-/// Warps of a block.
-const WARPS: u32 = 8;
-
-/// Vectors that a lane must hold of such rows, if a warp can.
-fn vectors(problem: &Problem) -> Option<u32> {
-    let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
-    SHORT_VECTORS.into_iter().find(fits)
+/// An instance of a kernel that gives each row a warp.
+#[derive(Clone, Copy)]
+pub(super) struct Instance {
+    kernel: &'static str,
+    /// Vectors that a lane holds.
+    vectors: u32,
+    /// Warps of a block.
+    warps: u32,
 }
 
-/// Whether rows are short enough, `k` small enough and the batch large enough for a warp each.
-pub(super) fn is_for(problem: &Problem) -> bool {
-    let fits = vectors(problem).is_some() && problem.k <= SMALL_K_MAX as usize;
-    fits && u32::try_from(problem.rows).is_ok()
+impl Instance {
+    /// The one whose lanes hold the least that is enough, where `k` is small and a warp a row is as
+    /// fast as a block.
+    pub(super) fn of(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
+        let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
+        if problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
+            return None;
+        }
+        if let Some(vectors) = SHORT_VECTORS.into_iter().find(fits) {
+            return Some(Instance { kernel: "short", vectors, warps: 8 });
+        }
+        let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
+        // Measured on an H200: alone on its multiprocessor a block is up to 2 us faster than a
+        // warp, unless the row is so short that the block waits for itself more than it reads.
+        let is_crowded = problem.rows > device.multiprocessors as usize;
+        let is_fast = vectors == MEDIUM_VECTORS[0] || is_crowded;
+        is_fast.then_some(Instance { kernel: "medium", vectors, warps: 4 })
+    }
 }
 
-/// Plans a valid problem with at least one row that [`is_for`] says yes to.
+/// Plans a valid problem with at least one row for the [`Instance`] that it has.
 pub(super) fn plan(
     problem: &Problem,
+    instance: Instance,
     backend: Backend,
     device: &DeviceLimits,
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
     let Problem { dtype, rows, n, row_stride, k, .. } = *problem;
-    let vectors = vectors(problem).unwrap_or(SHORT_VECTORS[0]);
+    let Instance { kernel, vectors, warps } = instance;
     reasons.push(format!("short rows: a warp each, {vectors} loads a lane; no knob applies"));
     let params = ShortParams {
         row_stride: row_stride as u64,
@@ -42,10 +58,10 @@ pub(super) fn plan(
         reserved: 0,
     };
     let launch = Launch {
-        symbol: format!("short_{}_u{vectors}", dtype.name()),
-        grid: grid((rows as u64).div_ceil(WARPS.into()), backend, device)?,
-        block: WARPS * 32,
-        shared_bytes: 8 * WARPS * short_items(k as u32),
+        symbol: format!("{kernel}_{}_u{vectors}", dtype.name()),
+        grid: grid((rows as u64).div_ceil(warps.into()), backend, device)?,
+        block: warps * 32,
+        shared_bytes: 8 * warps * short_items(k as u32),
         cluster: 1,
     };
     let arguments = vec![

@@ -151,6 +151,30 @@ fn auto_looks_at_the_rows() {
     assert_eq!([backend(133), backend(9999)], [Backend::Streaming; 2]);
 }
 
+/// A warp holds short rows, and somewhat longer ones where there are more than multiprocessors.
+#[test]
+fn warps_hold_short_rows() {
+    let kernel = |dtype, rows, n, k| {
+        let problem = Problem::new(dtype, rows, n, k);
+        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Streaming, &[]));
+        assert_sound(&plan, &device(227));
+        plan.steps[0].launch.symbol.clone()
+    };
+    let f32_of = |rows, n| kernel(Dtype::F32, rows, n, 128);
+    assert_eq!(
+        [512, 513, 1024].map(|n| f32_of(1, n)),
+        ["short_f32_u4", "medium_f32_u8", "medium_f32_u8"]
+    );
+    assert_eq!(
+        [1025, 2048, 2049, 4096].map(|n| f32_of(133, n)[..10].to_owned()),
+        ["medium_f32"; 4]
+    );
+    assert_eq!(kernel(Dtype::Bf16, 133, 8192, 1), "medium_bf16_u32");
+    for (rows, n, k) in [(132, 1025, 50), (133, 4097, 50), (133, 1024, 129)] {
+        assert!(kernel(Dtype::F32, rows, n, k).starts_with("select"), "{rows}x{n}:{k}");
+    }
+}
+
 /// Few long rows are shared by clusters, unless `k` is large, the rows are short or many, or there
 /// are no clusters.
 #[test]

@@ -58,7 +58,7 @@ pub fn few_values(runtime: &Runtime) {
     let (rows, n) = (2, 60_000);
     let mixed = |i: usize| (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
-    for (values, k) in [(10, 700), (10, 1500), (10, 2048), (40, 1000), (200, 1000)] {
+    for (values, k) in [(1, 4096), (10, 700), (10, 1500), (10, 2048), (40, 1000), (200, 1000)] {
         let data: Vec<bf16> =
             (0..rows * n).map(|i| bf16::from_f32((mixed(i) % values) as f32)).collect();
         let view = Rows::new(&data, rows, n).expect("as long");
@@ -77,8 +77,8 @@ pub fn few_values(runtime: &Runtime) {
 
 /// Rows of several lengths, 0 and less than k among them, padded by poison that must not be chosen.
 pub fn ragged_rows(runtime: &Runtime) {
-    // Short rows have a kernel of their own.
-    for (n, k) in [(5000, 60), (301, 20), (301, 60)] {
+    // Rows that a warp holds have kernels of their own.
+    for (n, k) in [(5000, 60), (301, 20), (301, 60), (1020, 128), (4000, 60)] {
         ragged_rows_of(runtime, n, k);
     }
 }

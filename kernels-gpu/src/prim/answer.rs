@@ -1,13 +1,16 @@
 //! From a queue to a row's answer: order, write.
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
+use cuda_std::unroll;
+use cuda_std::warp::{WARP_SIZE, lane_id};
 
 use super::bins::{Ordering, block_order};
 use super::element::{Element, place_on_line};
 use super::queue::Queue;
 use super::rows::Row;
 use super::sort::block_rank;
-use crate::order::{empty, index_of, is_empty, key_of, unique_bits};
+use super::warp_sort::warp_sort_descending;
+use crate::order::{NAN_KEY, composite, empty, index_of, is_empty, key_of, unique_bits};
 use crate::params::{BIN_MAX, Flip, Index, Order, RANKED_MAX, SelectParams};
 
 /// What becomes of a row's best items, once they are in one block's queue.
@@ -176,6 +179,35 @@ impl<'a, E: Element> Answer<'a, E> {
         self.fill_up(found);
     }
 
+    /// Writes the best k of a warp's `count` items, in order, and fills up the places of rows that
+    /// have fewer. Each lane has some, the others are 0; indices are below 2^16. For the lanes of a
+    /// warp together.
+    #[inline(always)]
+    pub fn write_of_warp<const R: usize>(&self, items: [u64; R], count: u32) {
+        let (mut items, mut halves) = (items, [0; R]);
+        if E::PER_VECTOR == 8 {
+            unroll!(i in R => { halves[i] = halved(items[i]); });
+            warp_sort_descending(&mut halves);
+        } else {
+            warp_sort_descending(&mut items);
+        }
+        unroll!(i in R => {
+            let rank = lane_id() * R as u32 + i as u32;
+            if rank < count.min(self.shape.k) {
+                let item = match E::PER_VECTOR {
+                    8 => unhalved(halves[i], self.shape.flip),
+                    _ => items[i],
+                };
+                self.put(rank, item);
+            }
+        });
+        let mut place = count + lane_id();
+        while place < self.shape.k {
+            self.put(place, empty(0));
+            place += WARP_SIZE;
+        }
+    }
+
     /// Fills the places behind the first `found`.
     #[inline(always)]
     fn fill_up(&self, found: u32) {
@@ -255,4 +287,21 @@ impl<'a, E: Element> Answer<'a, E> {
             None => self.row.element(index_of(item)),
         }
     }
+}
+
+/// An item of a 16-bit element and an index below 2^16 in one word: larger is better.
+#[inline(always)]
+fn halved(item: u64) -> u32 {
+    (item >> 32) as u32 & 0xffff_0000 | item as u32 & 0xffff
+}
+
+/// The inverse of [`halved`].
+#[inline(always)]
+fn unhalved(half: u32, flip: Flip) -> u64 {
+    let key = half ^ flip.mask();
+    // The lower half of a negative element's key is ones, and so is that of NaN's, whose upper half
+    // no other key has.
+    let is_ones = key >> 31 == 0 || key >> 16 == NAN_KEY >> 16;
+    let key = if is_ones { key | 0xffff } else { key & 0xffff_0000 };
+    composite(key, !half & 0xffff, flip)
 }

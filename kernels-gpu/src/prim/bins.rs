@@ -105,7 +105,7 @@ pub fn block_order(
 fn sort_best(queue: &mut Queue, count: u32, k: u32) -> SharedArray<u64> {
     let mut count = count;
     if count > k {
-        queue.crop(count);
+        queue.crop(count, (k, k));
         count = k;
     }
     block_sort_descending(queue.items, queue.spare(count), count)

@@ -7,7 +7,7 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_reduce_min};
 
 use super::queue::{Batch, Queue, Source};
 use super::tops::Ranking;
@@ -110,6 +110,22 @@ impl Lists {
         cut == 0 || queue.count_reaching(cut) >= k
     }
 
+    /// The first piece that left out something above `bound`, and the first behind the last such
+    /// piece. For the lanes of a warp together; the same in all of them.
+    #[inline(always)]
+    pub fn short_of(&self, bound: u64) -> (u32, u32) {
+        let (mut first, mut end) = (u32::MAX, 0);
+        let mut piece = lane_id();
+        while piece < self.pieces {
+            let at = self.cut(piece);
+            if (self.tops.get(at), self.tops.get(at + 1)) > ((bound >> 32) as u32, bound as u32) {
+                (first, end) = (first.min(piece), piece + 1);
+            }
+            piece += WARP_SIZE;
+        }
+        (warp_reduce_min(FULL_MASK, first), warp_reduce_max(FULL_MASK, end))
+    }
+
     /// Raises the queue's bound to something that `k` of the row's elements reach, as far as the
     /// lists' best keys tell. For all threads of the block together; with a barrier.
     #[inline(always)]
@@ -128,12 +144,13 @@ impl Lists {
         }
     }
 
-    /// The lists' places as batches for the block's warps, which take turns. Starts to read the
-    /// first.
+    /// The lists' places as batches for the block's warps, which take turns; but for those of lists
+    /// `without.0..without.1`. Starts to read the first.
     #[inline(always)]
-    pub fn batches(self) -> ListBatches {
+    pub fn batches(self, without: (u32, u32)) -> ListBatches {
         let at = thread_idx_x() / WARP_SIZE * BATCH;
-        let mut batches = ListBatches { lists: self, at, ahead: ListBatch::default() };
+        let without = (without.0 * self.slots, without.1 * self.slots);
+        let mut batches = ListBatches { lists: self, without, at, ahead: ListBatch::default() };
         batches.advance();
         batches
     }
@@ -147,6 +164,8 @@ const BATCH: u32 = PARTS as u32 * WARP_SIZE;
 /// What a warp still has to take of a row's lists.
 pub struct ListBatches {
     lists: Lists,
+    /// The first place that is left out, and the first behind it that is not.
+    without: (u32, u32),
     /// The next place.
     at: u32,
     /// The batch before it.
@@ -161,7 +180,8 @@ impl ListBatches {
         let mut items = [0; PARTS];
         unroll!(i in PARTS => {
             let at = self.at + i as u32 * WARP_SIZE + lane_id();
-            if at < pieces * slots {
+            let is_out = self.without.0 <= at && at < self.without.1;
+            if at < pieces * slots && !is_out {
                 items[i] = candidates.get(first * slots as u64 + at as u64);
             }
         });

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod bins;
 pub mod element;
+pub mod held;
 pub mod lists;
 pub mod masking;
 pub mod mass;
@@ -15,3 +16,4 @@ pub mod sort;
 pub mod survey;
 pub mod team;
 pub mod tops;
+pub mod warp_sort;

@@ -6,7 +6,7 @@ use super::element::Element;
 use super::queue::Queue;
 use super::rows::{Row, row_length};
 use super::survey::{Survey, Wanted};
-use crate::params::{QueueLayout, SelectParams, survey_keys};
+use crate::params::{self, QueueLayout, SelectParams, survey_keys};
 
 /// The block's part of a row.
 pub struct Part<E: Element> {
@@ -58,15 +58,16 @@ impl<E: Element> Part<E> {
     /// What a survey of the piece is for.
     #[inline(always)]
     pub fn wanted(&self) -> Wanted {
-        let SelectParams { piece_k, tops, chunk_units, bounded, .. } = self.params;
-        Wanted { k: piece_k, tops, chunk_units, bounded: bounded != 0 }
+        let SelectParams { k, piece_k, slots, tops, chunk_units, bounded, .. } = self.params;
+        let gives = if slots < params::slots(k) { piece_k } else { k };
+        Wanted { k: piece_k, gives, tops, chunk_units, bounded: bounded != 0 }
     }
 
     /// Where the block's queue lies.
     #[inline(always)]
     pub fn layout(&self) -> QueueLayout {
-        let SelectParams { k, capacity, chunk_units, .. } = self.params;
-        QueueLayout { capacity, k, survey_keys: survey_keys(chunk_units, block_dim_x()) }
+        let SelectParams { capacity, chunk_units, .. } = self.params;
+        QueueLayout { capacity, survey_keys: survey_keys(chunk_units, block_dim_x()) }
     }
 
     /// A queue of the best `k`, with the piece's or the row's stray elements, or none.

@@ -3,23 +3,25 @@
 //!
 //! A lane has a part of each unit: `U` vectors. Which lanes have parts to look into is up to the
 //! data, and one lane may have many. So each puts its own on a list, and the block's threads share
-//! the list evenly: first a part each, whose items are offered to the queue as if there were room
-//! for all; where there was not, the same again with crops between.
+//! the list's vectors evenly: first their items are offered to the queue as if there were room for
+//! all; where there was not, the same again with crops between.
 use core::marker::PhantomData;
 
+use cuda_std::count::{mark_not_above, mark_not_below};
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_idx};
+use cuda_std::warp::{WARP_SIZE, lane_id};
 
 use super::element::{Element, value_of_key};
 use super::queue::{Batch, Queue, Source};
 use super::rows::{Row, least_key};
-use super::scan::warp_prefix_sum;
+use super::scan::warp_reserve;
 use crate::order::composite;
 use crate::params::Flip;
 
 /// A list of parts, as batches for the block's warps, which take turns.
+#[derive(Clone, Copy)]
 pub struct Parts<'r, E: Element, const U: usize> {
     row: &'r Row<E>,
     /// The first vector of each part.
@@ -59,13 +61,8 @@ impl<'r, E: Element, const U: usize> Parts<'r, E, U> {
     ) -> Self {
         // Separates the last reads of what was there from the list.
         sync_threads();
-        let (mut chosen, mine) = (chosen, chosen.count_ones());
-        let through = warp_prefix_sum(mine);
-        let mut base = 0;
-        if lane_id() == WARP_SIZE - 1 && through > 0 {
-            base = queue.parts().fetch_add(0, through);
-        }
-        let mut slot = warp_shuffle_idx(FULL_MASK, base, WARP_SIZE - 1) + through - mine;
+        let mut chosen = chosen;
+        let mut slot = warp_reserve(queue.parts(), chosen.count_ones());
         while chosen != 0 {
             list.set(slot, shape.first + chosen.trailing_zeros() * U as u32 * WARP_SIZE);
             chosen &= chosen - 1;
@@ -79,16 +76,12 @@ impl<'r, E: Element, const U: usize> Parts<'r, E, U> {
 }
 
 impl<E: Element, const U: usize> Parts<'_, E, U> {
-    /// Offers the queue what reaches its bound. For all threads of the block together, without a
-    /// barrier.
+    /// Offers the queue what reaches its bound. For the lanes of a warp together.
     #[inline(always)]
     pub fn offer(&self, queue: &Queue) {
-        let PartShape { step, end, flip, .. } = self.shape;
-        let mut number = thread_idx_x();
-        while number < self.count {
-            let part = self.row.part::<U>(self.list.get(number), step, end, flip);
-            part.each_reaching(queue.bound(), |item| queue.offer(item));
-            number += block_dim_x();
+        let mut left = *self;
+        while left.has_next() {
+            queue.offer(&left.next());
         }
     }
 }
@@ -145,15 +138,15 @@ impl<E: Element> Default for Vectors<E> {
 }
 
 impl<E: Element> Vectors<E> {
-    /// A bit for each element of which `is_wanted`, told the vector's number, says so.
+    /// A bit for each element that `mark` marks where it is held against its vector's bound.
     #[inline(always)]
-    fn each_value(&self, is_wanted: impl Fn(usize, f32) -> bool) -> u32 {
+    fn marked(&self, least: [f32; BATCH], mark: impl Fn(u32, u32, f32, f32) -> u32) -> u32 {
         let mut bits = 0;
         unroll!(i in BATCH => {
             let mut parts = 0;
             unroll!(part in E::PER_VECTOR => {
-                let wanted = is_wanted(i, E::value(E::part(&self.words[i], part)));
-                parts |= (wanted as u32) << (i * E::PER_VECTOR + part);
+                let bit = 1 << (i * E::PER_VECTOR + part);
+                parts = mark(parts, bit, E::value(E::part(&self.words[i], part)), least[i]);
             });
             if self.present >> i & 1 != 0 {
                 bits |= parts;
@@ -173,7 +166,6 @@ impl<E: Element> Batch for Vectors<E> {
     /// One float comparison an element. "Not less" also holds for NaN, which is never turned away
     /// here; nor is anything where the bound is a NaN.
     #[inline(always)]
-    #[allow(clippy::neg_cmp_op_on_partial_ord)]
     fn admitted(&self, bound: u64) -> u32 {
         const { assert!(BATCH * E::PER_VECTOR <= 32) };
         let mut least = [0.0; BATCH];
@@ -182,8 +174,8 @@ impl<E: Element> Batch for Vectors<E> {
             least[i] = value_of_key::<E>(key);
         });
         match self.flip {
-            Flip::LARGEST => self.each_value(|i, value| !(value < least[i])),
-            _ => self.each_value(|i, value| !(value > least[i])),
+            Flip::LARGEST => self.marked(least, mark_not_below),
+            _ => self.marked(least, mark_not_above),
         }
     }
 

@@ -23,11 +23,12 @@
 //! 1. Warps meet only when one has no room: a barrier a batch would stop the loads of all.
 //! 2. Digits are of the distance from the least item, and start at the highest bit in which any
 //!    two distances differ: the leading bits of rows whose elements are all equal, or lie around a
-//!    power of two, would spend passes on digits that tell nothing.
+//!    power of two, would spend passes on digits that tell nothing. The same goes for the lower
+//!    words apart: [`Line`].
 //! 3. Two histograms take turns: while one warp looks for the bin, the others clear the next. So do
 //!    two sets of words for the range, one of which is reset while the other is in use.
-//! 4. Cropping moves items in place: wanted items behind the first `k` go into the holes that
-//!    unwanted ones leave among the first `k`. There are as many of the one as of the other.
+//! 4. Cropping moves items in place, a few of each thread at a time: there are never more wanted
+//!    ones than have been read.
 //!
 //! # Invariants
 //!
@@ -41,12 +42,13 @@
 //! SC'23).
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::unroll;
 use cuda_std::warp::{
     FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max, warp_reduce_min,
     warp_shuffle_idx, warp_vote_any, warp_vote_ballot,
 };
 
-use super::scan::{Bin, WARP_BINS, warp_find_bin};
+use super::scan::{Bin, WARP_BINS, warp_find_bin, warp_reserve};
 use super::tops::{Ranking, rank_keys};
 use crate::params::{BINS, CONTROL_WORDS, Control, QueueLayout, bound_spare};
 
@@ -84,8 +86,9 @@ pub struct Queue {
     pub items: SharedArray<u64>,
     histograms: SharedArray<u32>,
     control: SharedArray<u32>,
-    holes: SharedArray<u16>,
     layout: QueueLayout,
+    /// Items that it started with.
+    pub first: u32,
     /// Items that survive a crop.
     k: u32,
     bound: u64,
@@ -110,8 +113,6 @@ impl Queue {
         let histograms = unsafe { SharedArray::new(layout.histograms()) };
         // SAFETY: as above.
         let control = unsafe { SharedArray::new(layout.control()) };
-        // SAFETY: as above.
-        let holes = unsafe { SharedArray::new(layout.holes()) };
         let mut word = thread_idx_x();
         while word < CONTROL_WORDS {
             control.set(word, Control::start_value(word, count));
@@ -120,7 +121,7 @@ impl Queue {
         if thread_idx_x() < count {
             items.set(thread_idx_x(), item(thread_idx_x()));
         }
-        Queue { items, histograms, control, holes, layout, k, bound: 0, searches: 0 }
+        Queue { items, histograms, control, layout, first: count, k, bound: 0, searches: 0 }
     }
 
     /// Takes in everything that the source has, and leaves at most `keep` items, `keep >= k`, the
@@ -137,7 +138,8 @@ impl Queue {
         // The same in all threads of the block.
         loop {
             if overfull > 0 {
-                self.crop(overfull);
+                // While others wait, all the room there can be.
+                self.crop(overfull, (self.k, if ended { keep } else { self.k }));
                 waiting &= batch.admitted(self.bound);
             }
             if ended {
@@ -153,22 +155,11 @@ impl Queue {
         }
     }
 
-    /// Leaves at most `keep` of the items that were pushed, `keep >= k`, the best `k` among them,
-    /// unsorted. Begins and ends with a barrier.
+    /// Leaves at most `keep` of the items, the best `least` among them, unsorted, where `k <= least
+    /// <= keep`; `false`, and just the `before` items that it had before others were offered, where
+    /// there was no room for all. Begins with a barrier; behind the next one items may be added.
     #[inline(always)]
-    pub fn settle(&mut self, keep: u32) {
-        // Separates the items from a crop's reads.
-        sync_threads();
-        let count = self.count();
-        if count > keep {
-            self.crop(count);
-        }
-    }
-
-    /// As [`Queue::settle`], of items that were offered when the queue had `before` items; `false`,
-    /// and just these, where there was no room for all.
-    #[inline(always)]
-    pub fn settle_offered(&mut self, before: u32, keep: u32) -> bool {
+    pub fn settle(&mut self, before: u32, (least, keep): (u32, u32)) -> bool {
         // Separates the items from a crop's reads.
         sync_threads();
         let count = self.count();
@@ -183,7 +174,7 @@ impl Queue {
             return false;
         }
         if count > keep {
-            self.crop(count);
+            self.crop(count, (least, keep));
         }
         true
     }
@@ -204,19 +195,35 @@ impl Queue {
         }
     }
 
-    /// Adds an item, for which there is room. By any thread.
+    /// Adds what reaches the bound of a batch, if there is room; counts it in any case. For the
+    /// lanes of a warp together.
     #[inline(always)]
-    pub fn push(&self, item: u64) {
-        self.items.set(self.control.fetch_add(Control::Count as u32, 1), item);
+    pub fn offer<B: Batch>(&self, batch: &B) {
+        let mut waiting = batch.admitted(self.bound);
+        let count = self.control.at(Control::Count as u32);
+        let mut slot = warp_reserve(count, waiting.count_ones());
+        while waiting != 0 {
+            if slot < self.layout.capacity {
+                self.items.set(slot, batch.item(waiting.trailing_zeros()));
+            }
+            waiting &= waiting - 1;
+            slot += 1;
+        }
     }
 
-    /// Adds an item if there is room; counts it in any case. By any thread.
+    /// Adds an item, if there is room; counts it in any case. By any thread.
     #[inline(always)]
-    pub fn offer(&self, item: u64) {
+    pub fn offer_one(&self, item: u64) {
         let slot = self.control.fetch_add(Control::Count as u32, 1);
         if slot < self.layout.capacity {
             self.items.set(slot, item);
         }
+    }
+
+    /// Lets no item that was offered find room: [`Queue::settle`] tells. By any thread.
+    #[inline(always)]
+    pub fn refuse(&self) {
+        self.control.fetch_add(Control::Count as u32, self.layout.capacity + 1);
     }
 
     /// How many parts of units are listed.
@@ -468,33 +475,35 @@ impl Queue {
         warp_reduce_add(FULL_MASK, if lane_id() < warp { values.get(lane_id()) } else { 0 })
     }
 
-    /// Keeps the best `k` of the first `count` items, `count >= k`, and raises the bound. Ends with
-    /// a barrier.
+    /// Keeps the best `least` of the first `count` items, `count >= least`, and at most `keep`;
+    /// raises the bound. Ends with a barrier.
     #[inline(always)]
-    pub fn crop(&mut self, count: u32) {
+    pub fn crop(&mut self, count: u32, (least, keep): (u32, u32)) {
         let items = Cropped { items: self.items, count };
-        self.bound = self.find_bound(&items);
+        self.bound = self.find_bound(&items, (least, keep));
         if thread_idx_x() == 0 {
             // Everybody has read the old words before the search's barriers.
-            self.set_count(self.k);
-            self.control.set(Control::Strays as u32, 0);
+            self.set_count(0);
         }
         self.close_ranks(count);
     }
 
-    /// The `k`-th best item, or something below it that no other item reaches. In every thread.
+    /// The `least`-th best item, or something below it that no more than `keep` items reach. In
+    /// every thread.
     #[inline(always)]
-    fn find_bound(&mut self, items: &Cropped) -> u64 {
-        let (base, span) = self.range(items);
-        let mut open = (64 - span.leading_zeros()).max(1);
-        let (mut offset, mut rank, mut pass) = (0u64, self.k, 0);
+    fn find_bound(&mut self, items: &Cropped, (least, keep): (u32, u32)) -> u64 {
+        let words = self.range_words(self.searches);
+        self.range(items);
+        let line = Line::new(|word| words.get(word));
+        let mut open = line.bits();
+        let (mut offset, mut rank, mut pass) = (0u64, least, 0);
         while open > 0 {
             let shift = open.saturating_sub(DIGIT_BITS);
             let histogram = self.histogram(pass);
             items.each(|_, item| {
-                let from_base = item - base;
-                if (from_base ^ offset) & !low_bits(open) == 0 {
-                    histogram.add(((from_base & low_bits(open)) >> shift) as u32, 1);
+                let place = line.place(item);
+                if (place ^ offset) & !low_bits(open) == 0 {
+                    histogram.add(((place & low_bits(open)) >> shift) as u32, 1);
                 }
             });
             // Separates counting from reading.
@@ -502,13 +511,13 @@ impl Queue {
             let bin = self.find_bin(pass, rank);
             offset |= (bin.digit as u64) << shift;
             rank -= bin.above;
-            if bin.count <= rank {
+            if least - rank + bin.count <= keep {
                 break;
             }
             open = shift;
             pass += 1;
         }
-        base + offset
+        line.item(offset)
     }
 
     /// Something that no item is below, and how far at most the greatest is above it. In every
@@ -578,32 +587,34 @@ impl Queue {
         Bin { digit: found.get(0), above: found.get(1), count: found.get(2) }
     }
 
-    /// Moves the items that reach the bound, of which there are `k`, to the front. Ends with a
-    /// barrier.
+    /// Moves those of the first `count` items that reach the bound to the front, and counts them.
+    /// Begins with a barrier behind the counter's reset, and ends with one.
     #[inline(always)]
     fn close_ranks(&self, count: u32) {
-        let k = self.k;
-        Cropped { items: self.items, count: k }.each(|at, item| {
-            if item < self.bound {
-                let hole = self.control.fetch_add(Control::Holes as u32, 1);
-                self.holes.set(hole, at as u16);
-            }
-        });
-        // Separates the list of holes from its use.
-        sync_threads();
-        if thread_idx_x() == 0 {
-            self.control.set(Control::Holes as u32, 0);
+        const ROUND: usize = 4;
+        let mut first = 0;
+        while first < count {
+            let (mut items, mut wanted) = ([0; ROUND], 0u32);
+            unroll!(i in ROUND => {
+                let at = first + i as u32 * block_dim_x() + thread_idx_x();
+                if at < count {
+                    items[i] = self.items.get(at);
+                    wanted |= ((items[i] >= self.bound) as u32) << i;
+                }
+            });
+            // Separates the reads of a round from its writes, which never reach the next round's.
+            sync_threads();
+            let count = self.control.at(Control::Count as u32);
+            let mut slot = warp_reserve(count, wanted.count_ones());
+            unroll!(i in ROUND => {
+                if wanted >> i & 1 != 0 {
+                    self.items.set(slot, items[i]);
+                    slot += 1;
+                }
+            });
+            first += ROUND as u32 * block_dim_x();
         }
-        let mut at = k + thread_idx_x();
-        while at < count {
-            let item = self.items.get(at);
-            if item >= self.bound {
-                let stray = self.control.fetch_add(Control::Strays as u32, 1);
-                self.items.set(self.holes.get(stray) as u32, item);
-            }
-            at += block_dim_x();
-        }
-        // Separates the moved items, and the counters' use, from what comes next.
+        // Separates the moved items from what comes next.
         sync_threads();
     }
 
@@ -702,6 +713,48 @@ impl Cropped {
             f(at, self.items.get(at));
             at += block_dim_x();
         }
+    }
+}
+
+/// Items in order on a line that is as short as their words' ranges let it be: few distinct keys
+/// leave few bits to look at.
+#[derive(Clone, Copy)]
+struct Line {
+    /// The least upper and the least lower word.
+    least: (u32, u32),
+    /// The greatest distance of an upper word from the least.
+    span: u32,
+    /// Bits of the greatest distance of a lower word.
+    low: u32,
+}
+
+impl Line {
+    /// Of items whose words' range is `words`: least and greatest upper, least and greatest lower.
+    #[inline(always)]
+    fn new(words: impl Fn(u32) -> u32) -> Line {
+        let least = (words(0), words(2));
+        let low = 32 - (words(3) - least.1).leading_zeros();
+        Line { least, span: words(1) - least.0, low }
+    }
+
+    /// Bits of a place, at least 1.
+    #[inline(always)]
+    fn bits(&self) -> u32 {
+        (32 - self.span.leading_zeros() + self.low).max(1)
+    }
+
+    /// An item's place.
+    #[inline(always)]
+    fn place(&self, item: u64) -> u64 {
+        let high = ((item >> 32) as u32 - self.least.0) as u64;
+        high << self.low | (item as u32 - self.least.1) as u64
+    }
+
+    /// The item at a place.
+    #[inline(always)]
+    fn item(&self, place: u64) -> u64 {
+        let low = (place & low_bits(self.low)) as u32 + self.least.1;
+        (((place >> self.low) as u32 + self.least.0) as u64) << 32 | low as u64
     }
 }
 

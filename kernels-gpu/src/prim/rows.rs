@@ -6,6 +6,7 @@
 //! outside the row is ever touched.
 use core::marker::PhantomData;
 
+use cuda_std::count::{mark_not_above, mark_not_below, opaque};
 use cuda_std::global::GlobalArray;
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
@@ -121,35 +122,15 @@ impl<E: Element> Row<E> {
     pub fn unit<const U: usize>(&self, first: u32, end: u32, flip: Flip) -> Unit<E, U> {
         // The loads of whole units are in flight together.
         let whole = first + U as u32 * WARP_SIZE <= end;
-        self.load(first + lane_id(), WARP_SIZE, end, flip, whole)
-    }
-
-    /// The `U` vectors from `first`, each lane's own, `step` apart (1, or a warp's width); what is
-    /// at or behind vector `end` is absent.
-    #[inline(always)]
-    pub fn part<const U: usize>(&self, first: u32, step: u32, end: u32, flip: Flip) -> Unit<E, U> {
-        self.load(first, step, end, flip, false)
-    }
-
-    #[inline(always)]
-    fn load<const U: usize>(
-        &self,
-        first: u32,
-        step: u32,
-        end: u32,
-        flip: Flip,
-        whole: bool,
-    ) -> Unit<E, U> {
         let mut unit = Unit {
             words: [[E::worst(flip); 4]; U],
             present: 0,
-            index: self.index_of_vector(first),
-            step,
+            index: self.index_of_vector(first + lane_id()),
             flip,
             element: PhantomData,
         };
         unroll!(u in U => {
-            let vector = first + u as u32 * step;
+            let vector = first + lane_id() + u as u32 * WARP_SIZE;
             if whole || vector < end {
                 unit.words[u] = self.vector(vector);
                 unit.present = u as u32 + 1;
@@ -159,16 +140,17 @@ impl<E: Element> Row<E> {
     }
 }
 
+/// So many of a lane's vectors are looked into one by one.
+const FEW: u32 = 2;
+
 /// One lane's `U` vectors of a unit, in registers.
 #[derive(Clone, Copy)]
 pub struct Unit<E: Element, const U: usize> {
     words: [[u32; 4]; U],
-    /// The lane's vectors that are there: the first so many, if it has so many.
+    /// The lane's vectors that are there: the first so many.
     present: u32,
     /// Index in the row of the lane's first element.
     index: u32,
-    /// So many vectors lie from one of the lane's to the next.
-    step: u32,
     flip: Flip,
     element: PhantomData<E>,
 }
@@ -195,6 +177,40 @@ impl<E: Element, const U: usize> Unit<E, U> {
             _ => self.best_of_part(E::least),
         };
         (E::best_key(best, self.flip), has_nan)
+    }
+
+    /// The best keys of so many groups of as many of the lane's vectors, a power of two; those of
+    /// the worst element where it has none.
+    #[inline(always)]
+    pub fn best_keys(&self, groups: usize) -> [u32; 8] {
+        match self.flip {
+            Flip::LARGEST => self.best_keys_by(groups, E::greatest),
+            _ => self.best_keys_by(groups, E::least),
+        }
+    }
+
+    #[inline(always)]
+    fn best_keys_by(&self, groups: usize, pick: impl Fn(u32, u32) -> u32) -> [u32; 8] {
+        let (bests, _) = self.bests(&pick);
+        let (mut keys, size) = ([0; 8], U / groups);
+        unroll!(u in U => {
+            let mut best = bests[u];
+            unroll!(i in U => {
+                if 0 < i && i < size {
+                    best = pick(best, bests[(u + i) % U]);
+                }
+            });
+            if u.is_multiple_of(size) {
+                keys[u / size] = E::best_key(best, self.flip);
+            }
+        });
+        keys
+    }
+
+    /// How many of the lane's vectors are there: the first ones.
+    #[inline(always)]
+    pub fn present(&self) -> u32 {
+        self.present
     }
 
     #[inline(always)]
@@ -247,43 +263,57 @@ impl<E: Element, const U: usize> Unit<E, U> {
         E::part(&self.words[vector], part)
     }
 
-    /// Calls `put` with each of the lane's items that reaches the bound.
+    /// The value of an element of one of the lane's vectors, worked out anew: of 16-bit elements
+    /// there are twice as many values as registers.
     #[inline(always)]
-    #[allow(clippy::neg_cmp_op_on_partial_ord)]
-    pub fn each_reaching(&self, bound: u64, put: impl Fn(u64)) {
+    pub fn value(&self, vector: usize, part: usize) -> f32 {
+        let at = part * 4 / E::PER_VECTOR;
+        let mut words = self.words[vector];
+        if E::PER_VECTOR == 8 {
+            words[at] = opaque(words[at]);
+        }
+        E::value(E::part(&words, part))
+    }
+
+    /// Calls `put` with each of the lane's items that reaches the bound; or never, and gives
+    /// `false`, where more than [`FEW`] of its vectors have such.
+    #[inline(always)]
+    pub fn each_reaching(&self, bound: u64, put: impl Fn(u64)) -> bool {
         let least = value_of_key::<E>((bound >> 32) as u32 ^ self.flip.mask());
         // Turned round, so that a NaN is never turned away, nor anything by one.
         match self.flip {
-            Flip::LARGEST => self.each_where(E::greatest, |value| !(value < least), bound, put),
-            _ => self.each_where(E::least, |value| !(value > least), bound, put),
+            Flip::LARGEST => self.each_marked(E::greatest, mark_not_below, least, bound, put),
+            _ => self.each_marked(E::least, mark_not_above, least, bound, put),
         }
     }
 
     #[inline(always)]
-    fn each_where(
+    fn each_marked(
         &self,
         pick: impl Fn(u32, u32) -> u32,
-        reaches: impl Fn(f32) -> bool,
+        mark: impl Fn(u32, u32, f32, f32) -> u32,
+        least: f32,
         bound: u64,
         put: impl Fn(u64),
-    ) {
+    ) -> bool {
         let mut vectors = 0u32;
         unroll!(u in U => {
-            let words = &self.words[u];
-            let best = [pick(pick(words[0], words[1]), pick(words[2], words[3])); 4];
-            let mut any = reaches(E::value_or_nan(E::part(&best, 0)));
+            let best = [best_of(&self.words[u], &pick); 4];
+            vectors = mark(vectors, 1 << u, E::value_or_nan(E::part(&best, 0)), least);
             if E::PER_VECTOR == 8 {
-                any |= reaches(E::value_or_nan(E::part(&best, 1)));
+                vectors = mark(vectors, 1 << u, E::value_or_nan(E::part(&best, 1)), least);
             }
-            vectors |= (any as u32) << u;
         });
-        vectors &= (1 << self.present.min(U as u32)) - 1;
+        vectors &= (1 << self.present) - 1;
+        if vectors.count_ones() > FEW {
+            return false;
+        }
         while vectors != 0 {
             let vector = vectors.trailing_zeros();
             let words = self.vector(vector);
             let mut parts = 0u32;
             unroll!(part in E::PER_VECTOR => {
-                parts |= (reaches(E::value(E::part(&words, part))) as u32) << part;
+                parts = mark(parts, 1 << part, E::value(E::part(&words, part)), least);
             });
             while parts != 0 {
                 let item = self.item_of(&words, vector, parts.trailing_zeros());
@@ -294,6 +324,7 @@ impl<E: Element, const U: usize> Unit<E, U> {
             }
             vectors &= vectors - 1;
         }
+        true
     }
 
     /// One of the lane's vectors, of which the number is not known when the kernel is compiled.
@@ -317,7 +348,7 @@ impl<E: Element, const U: usize> Unit<E, U> {
                 bits = E::part(words, i);
             }
         });
-        let index = self.index + vector * self.step * E::PER_VECTOR as u32 + part;
+        let index = self.index + vector * WARP_SIZE * E::PER_VECTOR as u32 + part;
         composite(E::key(bits), index, self.flip)
     }
 }

@@ -19,6 +19,18 @@ pub fn warp_prefix_sum(value: u32) -> u32 {
     sum
 }
 
+/// The first of `wanted` slots of this lane, of those that `counter` has handed out to nobody: a
+/// warp's are neighbours. For the lanes of a warp together.
+#[inline(always)]
+pub fn warp_reserve(counter: SharedArray<u32>, wanted: u32) -> u32 {
+    let through = warp_prefix_sum(wanted);
+    let mut base = 0;
+    if lane_id() == WARP_SIZE - 1 && through > 0 {
+        base = counter.fetch_add(0, through);
+    }
+    warp_shuffle_idx(FULL_MASK, base, WARP_SIZE - 1) + through - wanted
+}
+
 /// A bin of a histogram, as it lies in the order from the top bin down.
 pub struct Bin {
     /// The bin's number.

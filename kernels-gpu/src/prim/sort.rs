@@ -3,9 +3,10 @@ use cuda_std::count::count_above;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor, warp_shuffle_xor_u64};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
 use super::tops::lanes_an_item;
+use super::warp_sort::warp_sort_descending;
 
 /// Calls `put` with each of at most [`RANKED_MAX`](crate::params::RANKED_MAX) items and its rank,
 /// the best one's is 0: an item's rank is the number of better ones. Several neighbouring lanes
@@ -57,8 +58,8 @@ pub fn block_rank(items: SharedArray<u64>, count: u32, put: impl Fn(u32, u64)) {
 /// search finds.
 ///
 /// # Source
-/// K. Batcher, "Sorting networks and their applications", 1968; merging by rank: "Designing
-/// efficient sorting algorithms for manycore GPUs" (Satish et al., 2009).
+/// Merging by rank: "Designing efficient sorting algorithms for manycore GPUs" (Satish et al.,
+/// 2009).
 #[inline(always)]
 pub fn block_sort_descending(
     items: SharedArray<u64>,
@@ -68,9 +69,10 @@ pub fn block_sort_descending(
     let mut first = thread_idx_x() & !(WARP_SIZE - 1);
     while first < count {
         let at = first + lane_id();
-        let item = warp_sort_descending(if at < count { items.get(at) } else { 0 });
+        let mut item = [if at < count { items.get(at) } else { 0 }];
+        warp_sort_descending(&mut item);
         if at < count {
-            items.set(at, item);
+            items.set(at, item[0]);
         }
         first += block_dim_x();
     }
@@ -108,23 +110,4 @@ pub fn merged_place(get: impl Fn(u32) -> u64, at: u32, item: u64, run: u32, coun
         }
     }
     pair + (at - own) + (low - other)
-}
-
-/// Sorts a warp's items, the best to lane 0. For the lanes of a warp together.
-#[inline(always)]
-fn warp_sort_descending(item: u64) -> u64 {
-    let mut item = item;
-    let mut size = 2;
-    while size <= WARP_SIZE {
-        let mut stride = size / 2;
-        while stride > 0 {
-            let other = warp_shuffle_xor_u64(FULL_MASK, item, stride);
-            // The lower lane of a pair takes the better one where the stretch is to descend.
-            let takes_better = (lane_id() & stride == 0) == (lane_id() & size == 0);
-            item = if (other > item) == takes_better { other } else { item };
-            stride /= 2;
-        }
-        size *= 2;
-    }
-    item
 }

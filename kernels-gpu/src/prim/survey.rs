@@ -11,10 +11,9 @@
 //!     the units whose key reaches the bound: look into them again, and queue what reaches it
 //! ```
 //!
-//! Where the piece is one chunk, and the queue has room for all that the parts which reach the
-//! bound can hold, lanes append what they find without asking whether there is room; else these
-//! parts are listed, and the block looks into them together (prim::parts). Blocks of a cluster
-//! ([`Peers`]) rank the lanes' keys of all of them for the first chunk's bound.
+//! The parts that reach the bound are listed, and the block looks into them together
+//! (prim::parts), so that it does not matter which lanes have them. Blocks of a cluster ([`Peers`])
+//! rank the lanes' keys of all of them for the first chunk's bound.
 //!
 //! A lane's part of a unit stands for its best element: if `k` parts reach a bound, `k` elements
 //! do. So nothing that does not reach the bound is among the best `k`, and it is only in parts that
@@ -80,6 +79,8 @@ pub struct Ahead<E: Element, const U: usize> {
 pub struct Wanted {
     /// So many elements.
     pub k: u32,
+    /// So many where they are at hand anyway, at least `k`.
+    pub gives: u32,
     /// And so many of the best keys, at most [`LIST_TOPS_MAX`](crate::params::LIST_TOPS_MAX).
     pub tops: u32,
     /// Units that a warp surveys at once.
@@ -133,21 +134,20 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
             let units = (self.units - start).min(self.wanted.chunk_units);
             let (lane_best, last) = self.read(start, units, &mut ahead);
             let is_last = start + units >= self.units;
-            let mut reach = Reach { parts: u32::MAX, is_crowded: true };
+            let mut crowd = Crowd::OfEquals;
             if start == 0 {
-                reach = peers.raise_bound(self, queue, lane_best, units);
+                crowd = peers.raise_bound(self, queue, lane_best, units);
             }
             if ahead.has_nan {
                 // Behind the barrier that separates it from the queue's start.
                 queue.note();
             }
             let keep = if is_last { keep } else { queue.capacity() };
-            if start == 0 && is_last && reach.parts <= self.room(queue) {
-                self.take(queue, units, last, lane_best);
-                queue.settle(keep);
-            } else {
-                let before = queue.count();
-                let chosen = self.choose(queue, start, units, reach.is_crowded);
+            let kept = (self.wanted.gives, keep);
+            let before = if start == 0 { queue.first } else { queue.count() };
+            let is_at_hand = self.units == 1 && matches!(crowd, Crowd::None);
+            if !is_at_hand || !self.take(&last, lane_best, queue, before, kept) {
+                let chosen = self.choose(queue, start, units, crowd);
                 let shape = PartShape {
                     first: self.part(start),
                     step: self.step(),
@@ -156,7 +156,7 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
                 };
                 let parts = Parts::<E, U>::list(self.row, shape, chosen, self.keys, queue);
                 parts.offer(queue);
-                if !queue.settle_offered(before, keep) {
+                if !queue.settle(before, kept) {
                     queue.absorb(parts, keep);
                 }
                 queue.forget_parts();
@@ -169,31 +169,25 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         }
     }
 
-    /// So many parts of units fit into the queue, whatever they hold.
+    /// Takes in what reaches the bound of the units that are at hand, and settles the queue;
+    /// `false`, and just the `before` items that there were, where some lane has many or
+    /// there was no room. Ends with a barrier.
     #[inline(always)]
-    fn room(&self, queue: &Queue) -> u32 {
-        // A queue starts with less than two vectors' worth of strays.
-        (queue.capacity() - 2 * E::PER_VECTOR as u32) / (U * E::PER_VECTOR) as u32
-    }
-
-    /// Takes in what reaches the bound of the only chunk, for which there is room. Without a
-    /// barrier.
-    #[inline(always)]
-    fn take(&self, queue: &Queue, units: u32, last: Unit<E, U>, lane_best: u32) {
-        let least = (queue.bound() >> 32) as u32;
-        let mut chosen = (lane_best >= least) as u32;
-        if units > 1 {
-            chosen = self.units_where(units, |key| key >= least);
-        }
-        let mut unit = last;
-        while chosen != 0 {
-            if units > 1 {
-                let first = self.part(chosen.trailing_zeros());
-                unit = self.row.part(first, self.step(), self.end, self.flip);
+    fn take(
+        &self,
+        unit: &Unit<E, U>,
+        lane_best: u32,
+        queue: &mut Queue,
+        before: u32,
+        kept: (u32, u32),
+    ) -> bool {
+        if lane_best >= (queue.bound() >> 32) as u32 {
+            // Where a lane has many, the block shares the work.
+            if !unit.each_reaching(queue.bound(), |item| queue.offer_one(item)) {
+                queue.refuse();
             }
-            unit.each_reaching(queue.bound(), |item| queue.push(item));
-            chosen &= chosen - 1;
         }
+        queue.settle(before, kept)
     }
 
     /// Reads units `start..start + units` of the warp's stretch, the first of which is at hand, and
@@ -225,24 +219,32 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         (best, unit)
     }
 
-    /// How many parts reach a bound that was found among the lanes' best keys; `None` where a lane
-    /// may let too much through, of which several parts reach it, as in rows in ascending order.
+    /// How crowded a bound is that was found among the lanes' best keys: a lane may let much more
+    /// through, as in rows in ascending order.
     #[inline(always)]
-    fn reach_of(&self, queue: &Queue, bound: u32, lane_best: u32, units: u32) -> Option<Reach> {
-        if self.units == 1 {
-            return Some(self.reach(sync_threads_count(lane_best >= bound)));
+    fn crowd(&self, queue: &Queue, bound: u32, lane_best: u32, units: u32) -> Crowd {
+        let (mut counts, k) = (reaching(lane_best, bound), self.wanted.k);
+        if self.units > 1 {
+            counts = 0;
+            SurveyKeys { survey: self, units }.each(|key| counts += reaching(key, bound));
+        } else if !is_crowded(sync_threads_count(lane_best >= bound), k) {
+            return Crowd::None;
         }
-        let reach = self.reach(queue.sum(0, self.parts(units, bound)));
-        if reach.is_crowded { None } else { Some(reach) }
+        let counts = queue.sum(0, counts);
+        match (counts & 0xffff, counts >> 16) {
+            (parts, _) if !is_crowded(parts, k) => Crowd::None,
+            (_, above) if above < k => Crowd::OfEquals,
+            _ => Crowd::OfMany,
+        }
     }
 
     /// Raises the bound to one that is found among the parts' best keys.
     #[inline(always)]
-    fn raise_bound_by_parts(&self, queue: &mut Queue, lane_best: u32, units: u32) -> Reach {
+    fn raise_bound_by_parts(&self, queue: &mut Queue, lane_best: u32, units: u32) -> Crowd {
         let (k, parts) = (self.wanted.k, units * self.warps * WARP_SIZE);
         let (wanted, there) = (4 * k, 3 * parts);
         if wanted > there {
-            return Reach::UNKNOWN;
+            return Crowd::Unknown;
         }
         // SAFETY: k is at least 1, and far below 2^30; it spares the division's check.
         unsafe { core::hint::assert_unchecked(wanted != 0) };
@@ -261,7 +263,10 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         }
         let (least, span) = queue.range_of((0, least), (0, lane_best));
         let keys = SurveyKeys { survey: self, units };
-        self.reach(queue.raise_to_kth_key(&keys, (least as u32, span as u32)))
+        match queue.raise_to_kth_key(&keys, (least as u32, span as u32)) {
+            parts if is_crowded(parts, k) => Crowd::OfEquals,
+            _ => Crowd::Unknown,
+        }
     }
 
     /// Calls `f` with the best key of each whole group of this lane's units.
@@ -278,26 +283,14 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         }
     }
 
-    #[inline(always)]
-    fn reach(&self, parts: u32) -> Reach {
-        let k = self.wanted.k;
-        Reach { parts, is_crowded: parts > k + bound_spare(k) }
-    }
-
-    /// How many of this lane's parts reach a key.
-    #[inline(always)]
-    fn parts(&self, units: u32, least: u32) -> u32 {
-        self.units_where(units, |key| key >= least).count_ones()
-    }
-
     /// The units of a chunk, a bit each, of which this lane's part has to be looked into. For all
     /// threads of the block together.
     #[inline(always)]
-    fn choose(&self, queue: &mut Queue, start: u32, units: u32, crowded: bool) -> u32 {
+    fn choose(&self, queue: &mut Queue, start: u32, units: u32, crowd: Crowd) -> u32 {
         let first = self.row.index_of_vector(self.vector(start));
         let least = least_key(queue.bound(), first);
         let mut chosen = self.units_where(units, |key| key >= least);
-        if crowded {
+        if matches!(crowd, Crowd::OfEquals) {
             let ties = self.units_where(units, |key| key == least);
             let above = first > index_of(queue.bound());
             let kept = self.first_ties(queue, ties, units, above);
@@ -389,30 +382,42 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
 
 /// Who surveys a row together.
 pub trait Peers {
-    /// Raises the queue's bound to a key that `k` elements of the row reach; whether many more
-    /// parts of this block's first chunk than `k` reach it. `lane_best` is the best key of the
-    /// lane, and the chunk has so many units. For all threads of the block together, with a
-    /// barrier.
+    /// Raises the queue's bound to a key that `k` elements of the row reach; which parts of this
+    /// block's first chunk reach it. `lane_best` is the best key of the lane, and
+    /// the chunk has so many units. For all threads of the block together, with a barrier.
     fn raise_bound<E: Element, const U: usize, const LARGE: bool>(
         &self,
         survey: &Survey<'_, E, U, LARGE>,
         queue: &mut Queue,
         lane_best: u32,
         units: u32,
-    ) -> Reach;
+    ) -> Crowd;
 }
 
-/// What is known of the parts of units of a block's first chunk.
+/// Which parts of a block's first chunk reach a bound.
 #[derive(Clone, Copy)]
-pub struct Reach {
-    /// So many reach the bound.
-    parts: u32,
-    /// Whether these are many more than wanted.
-    is_crowded: bool,
+pub enum Crowd {
+    /// Not many more than wanted, of lanes that are spread over the row.
+    None,
+    /// Many more, but fewer than wanted are above it: among the parts' keys there is no better one.
+    OfEquals,
+    /// Many more.
+    OfMany,
+    /// As many as are wanted, or nobody knows.
+    Unknown,
 }
 
-impl Reach {
-    const UNKNOWN: Reach = Reach { parts: u32::MAX, is_crowded: false };
+/// Whether so many parts are many more than `k`.
+#[inline(always)]
+fn is_crowded(parts: u32, k: u32) -> bool {
+    parts > k + bound_spare(k)
+}
+
+/// For sums of both, each of fewer than `2^16`: whether a key reaches a bound, and, in the upper
+/// half, whether it is above it.
+#[inline(always)]
+fn reaching(key: u32, bound: u32) -> u32 {
+    (key >= bound) as u32 | ((key > bound) as u32) << 16
 }
 
 /// A block by itself.
@@ -426,12 +431,12 @@ impl Peers for Alone {
         queue: &mut Queue,
         lane_best: u32,
         units: u32,
-    ) -> Reach {
+    ) -> Crowd {
         let Wanted { k, tops, bounded, .. } = survey.wanted;
         if LARGE && !bounded {
             // Separates the queue's start from its use.
             sync_threads();
-            return Reach::UNKNOWN;
+            return Crowd::Unknown;
         }
         let for_bound = Gathering::new(k, survey.warps);
         let gathering =
@@ -442,10 +447,11 @@ impl Peers for Alone {
             let k = if for_bound.is_some() { k } else { 0 };
             let count = gathering.gather(queue.tops(), lane_best);
             let bound = queue.rank_tops(count, Ranking { k, best: tops });
-            if k > 0
-                && let Some(reach) = survey.reach_of(queue, bound, lane_best, units)
-            {
-                return reach;
+            if k > 0 {
+                let crowd = survey.crowd(queue, bound, lane_best, units);
+                if !matches!(crowd, Crowd::OfMany) {
+                    return crowd;
+                }
             }
         } else {
             // Separates the queue's start from its use.
@@ -463,12 +469,12 @@ impl Peers for Team {
         queue: &mut Queue,
         lane_best: u32,
         units: u32,
-    ) -> Reach {
+    ) -> Crowd {
         let count = self.share(queue.tops(), lane_best);
         let bound = queue.rank_tops(count, Ranking { k: survey.wanted.k, best: 0 });
-        match survey.reach_of(queue, bound, lane_best, units) {
-            Some(reach) => reach,
-            None => survey.raise_bound_by_parts(queue, lane_best, units),
+        match survey.crowd(queue, bound, lane_best, units) {
+            Crowd::OfMany => survey.raise_bound_by_parts(queue, lane_best, units),
+            crowd => crowd,
         }
     }
 }

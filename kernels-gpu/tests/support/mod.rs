@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use kernels_gpu::params::{
     CUT_WORDS, Dtype, Flip, Index, Join, MergeParams, Order, QueueLayout, SMALL_K_MAX,
-    SelectParams, list_tops, slots, survey_keys,
+    SelectParams, list_tops, piece_slots, slots, survey_keys,
 };
 use kernels_gpu::testkit::{Case, expected};
 use kernels_gpu::variants::EMULATED;
@@ -162,7 +162,9 @@ impl<'a> Bench<'a> {
             lengths: (0..rows).map(length).collect(),
             candidates: vec![
                 0xa5a5_a5a5_a5a5_a5a5;
-                lists * slots(shape.piece_k(k as u32)) as usize
+                lists
+                    * piece_slots(k as u32, shape.piece_k(k as u32), shape.pieces)
+                        as usize
             ],
             tops: vec![
                 0xa5a5_a5a5;
@@ -202,7 +204,7 @@ impl<'a> Bench<'a> {
             capacity: layout.capacity,
             flip: self.flip(),
             piece_k: shape_k,
-            slots: slots(shape_k),
+            slots: piece_slots(k as u32, shape_k, self.shape.pieces),
             join: if last_block { Join::LastBlock } else { Join::Later },
             index: self.index(),
             order: Order::Best,
