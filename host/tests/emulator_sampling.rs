@@ -47,3 +47,8 @@ fn in_a_lent_workspace() {
 fn other_parameters_without_preparing() {
     support::sampling::other_parameters(&emulator());
 }
+
+#[test]
+fn tiny_rows_in_clusters() {
+    support::sampling::tiny_rows_in_clusters(&emulator());
+}

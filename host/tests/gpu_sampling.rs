@@ -9,7 +9,8 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 11] = [
+const TESTS: [GpuTest; 12] = [
+    ("tiny_rows_in_clusters", sampling::tiny_rows_in_clusters),
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
     ("scant_pieces", sampling::scant_pieces),

@@ -102,12 +102,16 @@ pub unsafe fn short<E: Element, const U: usize>(
     };
     // As few an item a lane as will do.
     match count {
+        0..=RANKED_MAX if E::PER_VECTOR == 4 => answer.write_few_of_warp(items, count),
         0..=32 => answer.write_of_warp(of_lane::<1>(items, count), count),
         33..=64 => answer.write_of_warp(of_lane::<2>(items, count), count),
         65..=128 => answer.write_of_warp(of_lane::<4>(items, count), count),
         _ => answer.write_of_warp(of_lane::<SHORT_LANE_ITEMS>(items, count), count),
     }
 }
+
+/// As many items of two words are ranked by counting sooner than sorted.
+const RANKED_MAX: u32 = 24;
 
 /// This lane's of a warp's `count` items; 0 for each that it lacks.
 #[inline(always)]

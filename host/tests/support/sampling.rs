@@ -445,3 +445,21 @@ pub fn other_parameters(runtime: &Runtime) {
     let text = short.expect_err("too short").to_string();
     assert_eq!(text, "the tokens' buffer has room for 1 elements, and 2 are needed");
 }
+
+/// Rows of a few vectors and some elements beside them, shared by a cluster of whose blocks most
+/// threads have nothing: all masked, so that the first are wanted.
+pub fn tiny_rows_in_clusters(runtime: &Runtime) {
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    for (n, warps, blocks) in [(14, "4", "24"), (14, "1", "8"), (9, "2", "32"), (30, "4", "16")] {
+        let rows = 4;
+        let data = vec![f32::NAN; rows * n];
+        let view = Rows::new(&data, rows, n).expect("as long");
+        let of = |top_k| SamplingParams { top_k, seed: Some(1), ..Default::default() };
+        let params = [of(3), of(2), of(1), of(-1)];
+        let sampler = Sampler::new().logprobs(LogprobKind::Processed, 5);
+        let sampler = sampler.knob(Knob::Stage1TargetCtas, blocks).expect("legal");
+        let sampler = sampler.knob(Knob::Stage1Warps, warps).expect("legal");
+        let draw = |runtime| sampler.sample(runtime, view, &params).expect("legal");
+        assert_eq!(draw(runtime), draw(&cpu), "n = {n}, {warps} warps, {blocks} blocks");
+    }
+}

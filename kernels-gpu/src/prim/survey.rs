@@ -291,7 +291,8 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         let least = least_key(queue.bound(), first);
         let mut chosen = self.units_where(units, |key| key >= least);
         if matches!(crowd, Crowd::OfEquals) {
-            let ties = self.units_where(units, |key| key == least);
+            // Parts that lie behind the end have the worst key, as elements may too.
+            let ties = self.units_where(units, |key| key == least) & self.there(start, units);
             let above = first > index_of(queue.bound());
             let kept = self.first_ties(queue, ties, units, above);
             if kept < units && lane_id() == 0 {
@@ -322,6 +323,17 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
             number += 4;
         }
         bits & low_bits(units)
+    }
+
+    /// The units of a chunk, a bit each, of which this lane's part has something.
+    #[inline(always)]
+    fn there(&self, start: u32, units: u32) -> u32 {
+        let (mut bits, mut number) = (0, 0);
+        while number < units {
+            bits |= ((self.part(start + number) < self.end) as u32) << number;
+            number += 1;
+        }
+        bits
     }
 
     /// The number of the warp's first units before which the block has fewer than `k` parts with
