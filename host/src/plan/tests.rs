@@ -170,6 +170,8 @@ fn warps_hold_short_rows() {
         ["medium_f32"; 4]
     );
     assert_eq!(kernel(Dtype::Bf16, 133, 8192, 1), "medium_bf16_u32");
+    let of_512 = [16, 17, 102, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
+    assert_eq!(of_512, ["short_f32_u4", "medium_f32_u8", "medium_f32_u8", "short_f32_u4"]);
     for (rows, n, k) in [(132, 1025, 50), (133, 4097, 50), (133, 1024, 129)] {
         assert!(kernel(Dtype::F32, rows, n, k).starts_with("select"), "{rows}x{n}:{k}");
     }
