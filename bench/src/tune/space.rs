@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn plans_are_told_from_names() {
         let runtime = Runtime::open(DeviceChoice::Emulator).unwrap();
-        let problems = [Problem::new(Dtype::F32, 2, 600, 5)];
+        let problems = [Problem::new(Dtype::F32, 2, 6000, 5)];
         let mut seen = Seen::default();
         let plain = Candidate::plain(Backend::Singlepass);
         assert!(seen.is_new(&runtime, &problems, &Candidate::plain(Backend::Auto)).unwrap());
