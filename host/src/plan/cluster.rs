@@ -23,11 +23,15 @@ const BLOCKS_MAX: u32 = 8;
 /// blocks than a cluster has are quicker.
 const VECTORS_MIN: u32 = 1024;
 const VECTORS_MAX: u32 = 1 << 15;
+/// Where a row's share of the multiprocessors is less than a cluster of the most blocks: the least
+/// elements of a row for each wanted one.
+const ELEMENTS_A_WANTED_ONE: usize = 2048;
 
 /// Blocks a row, a power of two; less than 2 where there are no clusters, or they do not pay.
 ///
 /// Measured on an H200: a row that one block reads at once is its alone; clusters of 8 find room on
-/// half of its 132 multiprocessors, of 4 on nine tenths, of 2 on all.
+/// half of its 132 multiprocessors, of 4 on nine tenths, of 2 on all. What blocks tell each other
+/// takes the longer the more is wanted: then only longer rows are worth it.
 pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) -> u32 {
     let few = problem.k <= SMALL_K_MAX as usize;
     if device.compute_capability < COMPUTE_CAPABILITY || !few {
@@ -43,7 +47,14 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
     if vectors <= at_once || vectors >= BLOCKS_MAX * VECTORS_MAX {
         return 0;
     }
-    let most = match device.multiprocessors / rows {
+    let share = device.multiprocessors / rows;
+    let is_worth_it = match problem.k {
+        _ if share < BLOCKS_MAX => problem.n > ELEMENTS_A_WANTED_ONE * problem.k,
+        0..=64 => true,
+        _ => vectors >= 2 * at_once,
+    };
+    let most = match share {
+        _ if !is_worth_it => 0,
         share if share >= 2 * BLOCKS_MAX => BLOCKS_MAX,
         share => share.min(4),
     };

@@ -287,12 +287,19 @@ impl Planner<'_> {
         pieces
     }
 
-    /// Vectors of a row that one block reads as quickly as several would. Measured on an H200: what
-    /// it keeps in registers, more where the merge of large lists would take longer.
+    /// Vectors of a row that one block reads as quickly as several would. Measured on an H200: some
+    /// times what it keeps in registers, since the merge takes longer than a short read, and the
+    /// longer the more rows are merged.
     fn alone_max(&self) -> u32 {
+        let registers = match self.problem.dtype {
+            Dtype::F32 => SHORT_VECTORS_MAX,
+            _ => SHORT_VECTORS_MAX / 2,
+        };
         match self.problem.k as u32 {
-            0..=SMALL_K_MAX if self.problem.dtype == Dtype::F32 => SHORT_VECTORS_MAX,
-            0..=SMALL_K_MAX => SHORT_VECTORS_MAX / 2,
+            0..=SMALL_K_MAX if 8 * self.problem.rows > self.device.multiprocessors as usize => {
+                8 * registers
+            }
+            0..=SMALL_K_MAX => 4 * registers,
             129..=1024 => 2 * SHORT_VECTORS_MAX,
             _ => 0,
         }
