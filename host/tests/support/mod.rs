@@ -8,6 +8,7 @@ pub mod graph;
 pub mod on_gpu;
 pub mod options;
 pub mod sampling;
+pub mod window;
 
 use aikf_topk::{Backend, Dtype, Element, Problem, RawCall, Rows, Runtime, Selection, TopK};
 use cust::memory::{CopyDestination, DeviceBuffer};

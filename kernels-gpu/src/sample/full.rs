@@ -68,7 +68,6 @@ use super::rows::RowTable;
 use super::segment::SegmentedRow;
 use crate::prim::element::Element;
 use crate::sampling::launch::{FullParams, Phase, State};
-use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::{RowParams, RowStatus};
 
 /// Looks at rows, and draws from those of which nothing more has to be known.
@@ -119,8 +118,11 @@ pub unsafe fn full_mass<E: Element>(
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     let is_second = phase == Phase::Cut;
-    if own.sorted_k() > 0 || is_second && (!params.is_cut(&own) || state.max() == f32::NEG_INFINITY)
-    {
+    if own.sorted_k() > 0 {
+        return;
+    }
+    let is_drawn = !params.is_cut(&own) || params.draws_in_window(&own);
+    if is_second && (is_drawn || state.max() == f32::NEG_INFINITY) {
         return;
     }
     // SAFETY: the caller's contract on the segments.
@@ -131,7 +133,7 @@ pub unsafe fn full_mass<E: Element>(
         look.filter(&own, order, state.max(), state.get(State::Cut));
     }
     let is_cut = params.is_cut(&own);
-    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(&own, order, piece.n);
+    let is_weighed = is_second || !is_cut;
     let block = Block { piece: &piece, state, tickets, tokens, status, params: &params };
     // SAFETY: the caller's contract on the buffers.
     if !unsafe { weigh(&block, &mut look, is_weighed, row) } {

@@ -124,6 +124,24 @@ impl<E: Element> SegmentedRow<E> {
         if stray < stray_end { Some(stray) } else { None }
     }
 
+    /// Vectors that lie wholly inside the row.
+    #[inline(always)]
+    pub fn vector_count(&self) -> u32 {
+        self.n.saturating_sub(self.head) / E::PER_VECTOR as u32
+    }
+
+    /// A vector of the row.
+    #[inline(always)]
+    pub fn vector(&self, number: u32) -> [u32; 4] {
+        self.vectors.get_vec4_streaming(number as u64 * 4)
+    }
+
+    /// Index of the first element of a vector.
+    #[inline(always)]
+    pub fn index_of_vector(&self, number: u32) -> u32 {
+        self.head + number * E::PER_VECTOR as u32
+    }
+
     /// A segment of the row. For the lanes of a warp together.
     #[inline(always)]
     pub fn held(&self, segment: u32) -> Held<E> {
@@ -205,6 +223,18 @@ impl<E: Element> SegmentedRow<E> {
         });
         words
     }
+}
+
+/// What a segment weighs, and one lane's part of what is in a window.
+pub struct About {
+    /// The mass of all; the same in all lanes.
+    pub all: u64,
+    /// The mass of what is above the window; the same in all lanes.
+    pub above: u64,
+    /// A bit for each of the lane's elements in the window, but for a stray one.
+    pub within: u32,
+    /// The index of the lane's stray element, where that is in the window.
+    pub stray: Option<u32>,
 }
 
 /// One lane's part of a segment. Places without an element hold `-inf`.
@@ -300,6 +330,44 @@ impl<E: Element> Held<E> {
         if !sieve.keeps(E::value(self.stray), self.stray_index) {
             self.stray = none & !HALF;
         }
+    }
+
+    /// What the segment, which has no NaN, weighs, and what of it is about a window. For the lanes of
+    /// a warp together.
+    #[inline(always)]
+    pub fn weigh_about(&self, weigher: &Weigher, low: f32, high: f32) -> About {
+        let mut above = (0u32, 0u32, 0u32);
+        let start = (0u32, 0u32, (0u32, 1u32));
+        let (all_high, all_low, (within, _)) =
+            self.fold(start, |(all_high, all_low, (within, bit)), value| {
+                let words = weigher.words(value);
+                let is_above = value >= high;
+                if is_above {
+                    above.0 = above.0.wrapping_add(words[0]);
+                    above.1 = above.1.wrapping_add(words[1]);
+                    above.2 += 1;
+                }
+                let within = if !is_above & (value >= low) { within | bit } else { within };
+                let all_high = all_high.wrapping_add(words[0]);
+                (all_high, all_low.wrapping_add(words[1]), (within, bit.wrapping_shl(1)))
+            });
+        let mut all = sum_of_words(Self::ELEMENTS, all_high, all_low);
+        let mut above = sum_of_words(above.2, above.0, above.1);
+        let mut stray = None;
+        // The same in all lanes.
+        if self.has_strays {
+            let value = E::value(self.stray);
+            let [high_word, low_word] = weigher.words(value);
+            let weight = sum_of_words(1, high_word, low_word);
+            all += weight;
+            if value >= high {
+                above += weight;
+            } else if value >= low {
+                stray = Some(self.stray_index);
+            }
+        }
+        let (all, above) = (warp_sum_below_2_50(all), warp_sum_below_2_50(above));
+        About { all, above, within, stray }
     }
 
     /// The sum of the weights of the segment, which has no NaN. For the lanes of a warp together;
