@@ -8,9 +8,9 @@
 //! | `sample` | rows with a `top_k` of at most 1024, and greedy ones | 1 |
 //! | `full_mass` | the other rows | 1 |
 //! | `full_digit`, `full_cut` | those with a greater `top_k` | 4, of 16-bit elements 3 |
-//! | `full_guess`, `full_window` | those with a `top_p`, unless some row has a greater `top_k`, or more than 2^18 elements | 2 |
+//! | `full_guess`, `full_window` | those with a `top_p`, if short, none with such a `top_k` | 2 |
 //! | `full_digit`, `full_cut` | those with a `top_p`, elsewhere | the same |
-//! | `full_mass` | those with either, or a `min_p`, but for those from which `full_window` drew | 1 |
+//! | `full_mass` | those with either, or a `min_p`, unless `full_window` drew | 1 |
 //! | `write_logprobs`, `count_ranks` | logarithms that `sample` cannot know | up to 3 |
 //!
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
@@ -458,8 +458,8 @@ impl<'a> Planner<'a> {
         self.needs.full_top_p && !self.needs.full_top_k && is_short
     }
 
-    /// Whether rows with a min-p, or of which the draw weighs tokens otherwise than top-p, are drawn
-    /// from in a launch of their own.
+    /// Whether rows with a min-p, or of which the draw weighs tokens otherwise than top-p, are
+    /// drawn from in a launch of their own.
     fn cuts_min_p(&self) -> bool {
         let weighs_otherwise = self.sampler.order == FilterOrder::LlamaCpp;
         self.needs.full_min_p || self.has_window() && weighs_otherwise

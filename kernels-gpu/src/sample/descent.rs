@@ -93,8 +93,8 @@ pub trait Elements {
     fn each(&self, f: impl FnMut(u32, u32));
 }
 
-/// The composite at which the running mass of the elements, best first, reaches what is `wanted`, at
-/// least 1; none where all have less. For all threads of the block together; the same in all of
+/// The composite at which the running mass of the elements, best first, reaches what is `wanted`,
+/// at least 1; none where all have less. For all threads of the block together; the same in all of
 /// them.
 #[inline(always)]
 pub fn block_descend<E: Element>(

@@ -45,9 +45,9 @@
 //! segments.
 //!
 //! # Cost
-//! The first digit reads the row once; the others, and `full_cut` where some equals are wanted and some are not, the segments of which the greatest
-//! logit has the digits decided so far, or is above. There are three digits, two of 16-bit
-//! elements.
+//! The first digit reads the row once; the others, and `full_cut` where some equals are wanted and
+//! some are not, the segments of which the greatest logit has the digits decided so far, or is
+//! above. There are three digits, two of 16-bit elements.
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.

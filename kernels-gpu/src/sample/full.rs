@@ -118,11 +118,8 @@ pub unsafe fn full_mass<E: Element>(
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     let is_second = phase == Phase::Cut;
-    if own.sorted_k() > 0 {
-        return;
-    }
     let is_drawn = !params.is_cut(&own) || params.draws_in_window(&own);
-    if is_second && (is_drawn || state.max() == f32::NEG_INFINITY) {
+    if own.sorted_k() > 0 || is_second && (is_drawn || state.max() == f32::NEG_INFINITY) {
         return;
     }
     // SAFETY: the caller's contract on the segments.

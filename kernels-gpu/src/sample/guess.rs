@@ -46,7 +46,7 @@ use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
 use super::draw::Running;
 use super::look::Tops;
-use super::piece::{Cut, Piece, RowState};
+use super::piece::{Cut, Piece, RowState, Window};
 use super::rows::RowTable;
 use super::segment::SegmentedRow;
 use crate::prim::element::Element;
@@ -83,36 +83,6 @@ const HIGH: u32 = HEAVY_COUNT + 1;
 const LOW: u32 = HEAVY_COUNT + 2;
 
 const _: () = assert!(1 << WINDOW_INDEX_BITS <= MASS_THREADS * SEGMENT, "a segment a thread");
-
-/// A range of logits, from `low` on and below `high`.
-#[derive(Clone, Copy)]
-pub struct Window {
-    /// The least.
-    pub low: f32,
-    /// Above the greatest.
-    pub high: f32,
-}
-
-impl Window {
-    /// As the state has it; 0 for none.
-    #[inline(always)]
-    pub fn to_word(self) -> u64 {
-        (self.high.to_bits() as u64) << 32 | self.low.to_bits() as u64
-    }
-
-    /// The inverse.
-    #[inline(always)]
-    pub fn of_word(word: u64) -> Option<Window> {
-        let (low, high) = (f32::from_bits(word as u32), f32::from_bits((word >> 32) as u32));
-        if low < high { Some(Window { low, high }) } else { None }
-    }
-
-    /// Whether a value is in it.
-    #[inline(always)]
-    pub fn has(&self, value: f32) -> bool {
-        self.low <= value && value < self.high
-    }
-}
 
 /// Guesses.
 ///

@@ -332,8 +332,8 @@ impl<E: Element> Held<E> {
         }
     }
 
-    /// What the segment, which has no NaN, weighs, and what of it is about a window. For the lanes of
-    /// a warp together.
+    /// What the segment, which has no NaN, weighs, and what of it is about a window. For the lanes
+    /// of a warp together.
     #[inline(always)]
     pub fn weigh_about(&self, weigher: &Weigher, low: f32, high: f32) -> About {
         let mut above = (0u32, 0u32, 0u32);

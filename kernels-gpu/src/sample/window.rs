@@ -23,8 +23,8 @@
 //! As for `full_mass`.
 //!
 //! # Shared memory
-//! [`crate::sampling::launch::WINDOW_BYTES`]: masses of warps, bins, ranges of lists, the last bin's
-//! items and their masses, all items.
+//! [`WindowLayout`]: masses of warps, bins, ranges of lists, the last bin's items and their masses,
+//! all items.
 //!
 //! # Invariants
 //! - I1: what is kept is what `full_digit` and `full_cut` would keep (checked: both against the
@@ -54,9 +54,8 @@ use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_idx};
 
 use super::descent::{Bins, Elements, block_descend, element_of};
 use super::draw::{Drawing, Running};
-use super::guess::Window;
 use super::look::{Look, Near};
-use super::piece::{Cut, Piece, RowState, item_of};
+use super::piece::{Cut, Piece, RowState, Window, item_of};
 use super::rows::RowTable;
 use super::sieve::Sieve;
 use crate::prim::element::Element;
@@ -141,15 +140,8 @@ pub unsafe fn full_window<E: Element>(
         return;
     }
     let mut look = search.look;
-    if is_known {
-        search.keep(cut);
-    }
     look.filter(&row, order, greatest, cut);
-    if !is_known {
-        sum_filtered(&look);
-    }
-    // Separates the segments' sums from their use.
-    sync_threads();
+    search.sum_kept(&look, cut, is_known);
     let scratch = search.memory.scratch;
     let running = Running::of_segments(&look, scratch);
     if thread_idx_x() == 0 {
@@ -485,8 +477,20 @@ impl<E: Element> Search<E> {
         scratch.get(0)
     }
 
-    /// Writes down what is kept of each segment, where the prefix ends among what is listed. For all
-    /// threads of the block together.
+    /// Writes down what is kept of each segment, for `look`, which filters: from what is listed,
+    /// where that is known to tell. For all threads of the block together; ends with a barrier.
+    #[inline(always)]
+    fn sum_kept(&self, look: &Look<E>, cut: u64, is_known: bool) {
+        match is_known {
+            true => self.keep(cut),
+            false => sum_filtered(look),
+        }
+        // Separates the segments' sums from their use.
+        sync_threads();
+    }
+
+    /// Writes down what is kept of each segment, where the prefix ends among what is listed. For
+    /// all threads of the block together.
     #[inline(always)]
     fn keep(&self, cut: u64) {
         let Memory { ranges, items, .. } = self.memory;
