@@ -19,6 +19,16 @@ fn segment_borders() {
 }
 
 #[test]
+fn ends_of_prefixes() {
+    support::window::ends_of_prefixes(&emulator(), 120, 20_000);
+}
+
+#[test]
+fn end_of_a_long_row() {
+    support::window::end_of_a_long_row(&emulator());
+}
+
+#[test]
 fn scant_pieces() {
     support::sampling::scant_pieces(&emulator());
 }

@@ -9,10 +9,11 @@ use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
 
-const TESTS: [GpuTest; 12] = [
+const TESTS: [GpuTest; 13] = [
     ("tiny_rows_in_clusters", sampling::tiny_rows_in_clusters),
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
+    ("ends_of_prefixes", ends_of_prefixes),
     ("scant_pieces", sampling::scant_pieces),
     ("mostly_nans", sampling::mostly_nans),
     ("long_rows", long_rows),
@@ -30,6 +31,10 @@ fn main() {
 
 fn random_calls(runtime: &Runtime) {
     sampling::random_calls(runtime, 2, 11_000, 20_000);
+}
+
+fn ends_of_prefixes(runtime: &Runtime) {
+    support::window::ends_of_prefixes(runtime, 800, 90_000);
 }
 
 fn long_rows(runtime: &Runtime) {

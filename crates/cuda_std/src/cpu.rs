@@ -149,6 +149,9 @@ pub fn mark_not_below(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
 pub fn mark_not_above(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
     if a > b { mask } else { mask | bit }
 }
+pub fn add_not_below(sum: u32, word: u32, a: f32, b: f32) -> u32 {
+    if a < b { sum } else { sum.wrapping_add(word) }
+}
 pub fn opaque(word: u32) -> u32 {
     word
 }

@@ -471,6 +471,19 @@ mark! {
     mark_not_above = "setp.leu.f32";
 }
 
+/// `sum`, and `word` too unless `a < b`.
+#[inline(always)]
+pub fn add_not_below(sum: u32, word: u32, a: f32, b: f32) -> u32 {
+    let mut sum = sum;
+    // SAFETY: arithmetic between registers.
+    unsafe {
+        asm!("{{ .reg .pred holds; setp.geu.f32 holds, {1}, {2}; @holds add.u32 {0}, {0}, {3}; }}",
+             inout(reg32) sum, in(reg32) a, in(reg32) b, in(reg32) word,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}
+
 /// The same word, of which the compiler knows nothing.
 #[inline(always)]
 pub fn opaque(word: u32) -> u32 {

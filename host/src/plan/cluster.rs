@@ -23,10 +23,6 @@ const BLOCKS_MAX: u32 = 8;
 /// blocks than a cluster has are quicker.
 const VECTORS_MIN: u32 = 1024;
 const VECTORS_MAX: u32 = 1 << 15;
-/// Where a row's share of the multiprocessors is less than a cluster of the most blocks: the least
-/// elements of a row for each wanted one.
-const ELEMENTS_A_WANTED_ONE: usize = 2048;
-
 /// Blocks a row, a power of two; less than 2 where there are no clusters, or they do not pay.
 ///
 /// Measured on an H200: a row that one block reads at once is its alone; clusters of 8 find room on
@@ -48,8 +44,11 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
         return 0;
     }
     let share = device.multiprocessors / rows;
+    // Clusters of four for all rows would find no room at once.
+    let is_crowded = 40 * rows > 9 * device.multiprocessors;
+    let least_elements = if share >= 4 && problem.k <= 32 { 1024 } else { 2048 } * problem.k;
     let is_worth_it = match problem.k {
-        _ if share < BLOCKS_MAX => problem.n > ELEMENTS_A_WANTED_ONE * problem.k,
+        _ if is_crowded => problem.n > least_elements,
         0..=64 => true,
         _ => vectors >= 2 * at_once,
     };

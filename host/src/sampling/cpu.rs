@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use super::adjustments::Adjustments;
 use super::outcome::{Logprobs, Samples};
 use super::sampler::{LogprobKind, Sampler};
-use super::whole::{self, Whole};
+use super::whole::Whole;
 use crate::element::Element;
 use crate::rows::Rows;
 
@@ -173,11 +173,7 @@ impl Walk {
                 _ => filter.filter_weight(logit(*token)),
             };
             let weights: Vec<u64> = tokens.iter().map(mass).collect();
-            let total = match Nucleus::takes_segments(params, order, logits.len() as u32) {
-                true if sorted_k == 0 => whole::nucleus_total(logits, &nucleus, params),
-                _ => weights.iter().sum(),
-            };
-            let target = filter.top_p_target(total);
+            let target = filter.top_p_target(weights.iter().sum());
             let mut sum = 0;
             let before = |weight: &&u64| {
                 sum += **weight;

@@ -8,8 +8,9 @@
 //! | `sample` | rows with a `top_k` of at most 1024, and greedy ones | 1 |
 //! | `full_mass` | the other rows | 1 |
 //! | `full_digit`, `full_cut` | those with a greater `top_k` | 4, of 16-bit elements 3 |
-//! | `full_digit`, `full_cut` | those with a `top_p` | the same |
-//! | `full_mass` | those with either, or a `min_p` | 1 |
+//! | `full_guess`, `full_window` | those with a `top_p`, if short, none with such a `top_k` | 2 |
+//! | `full_digit`, `full_cut` | those with a `top_p`, elsewhere | the same |
+//! | `full_mass` | those with either, or a `min_p`, unless `full_window` drew | 1 |
 //! | `write_logprobs`, `count_ranks` | logarithms that `sample` cannot know | up to 3 |
 //!
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
@@ -17,10 +18,11 @@ use std::fmt::Write as _;
 
 use kernels_gpu::params::Dtype;
 use kernels_gpu::sampling::launch::{
-    DIGIT_BYTES, FULL_BYTES, FullParams, MASS_THREADS, MASS_WORDS, Phase, ProcessParams,
-    SAMPLE_SCRATCH_BYTES, STATE_WORDS, SampleParams, ScoreParams, ScoreSource, digit_shifts,
+    DIGIT_BYTES, FULL_BYTES, FullParams, GUESS_BINS, GUESS_BYTES, LIST_WORDS, MASS_THREADS,
+    MASS_WORDS, Phase, ProcessParams, SAMPLE_SCRATCH_BYTES, STATE_WORDS, SampleParams, ScoreParams,
+    ScoreSource, WINDOW_INDEX_BITS, WindowLayout, digit_shifts,
 };
-use kernels_gpu::sampling::params::RowParams;
+use kernels_gpu::sampling::params::{FilterOrder, RowParams};
 use kernels_gpu::sampling::segment::{SEGMENT, segments};
 
 use super::sampler::{LogprobKind, Sampler};
@@ -169,6 +171,7 @@ struct Places {
     partial: usize,
     tops: usize,
     segment_masses: usize,
+    lists: usize,
     near: usize,
     processed: usize,
 }
@@ -318,13 +321,15 @@ impl<'a> Planner<'a> {
         let rows = self.problem.rows;
         let is_raw = self.is_raw();
         let reads_all = self.needs.full || is_raw;
-        let has_digits = self.needs.full_top_k || self.needs.full_top_p;
+        let (has_window, n) = (self.has_window(), self.problem.n as u32);
+        let has_digits = self.needs.full_top_k || self.needs.full_top_p && !has_window;
         let when = |holds: bool, count: usize| if holds { count } else { 0 };
         let mut workspace = Workspace::default();
         let places = &mut self.places;
         places.nans = workspace.add_zeroed(rows, size_of::<u32>());
         places.tickets = workspace.add_zeroed(when(reads_all, rows), size_of::<u32>());
-        let words = when(has_digits, rows * MASS_WORDS as usize);
+        let words = when(has_digits, rows * MASS_WORDS as usize)
+            .max(when(has_window, rows * GUESS_BINS as usize));
         places.masses = workspace.add_zeroed(words, size_of::<u32>());
         let zeroed = selections.iter().map(|s| s.workspace.zeroed_bytes.div_ceil(8)).max();
         // Selections take turns, and each leaves zeros.
@@ -336,8 +341,10 @@ impl<'a> Planner<'a> {
         places.raw_state = workspace.add(when(is_raw, state), size_of::<u64>());
         let lists = rows * self.pieces as usize;
         places.partial = workspace.add(when(has_digits, lists), size_of::<u64>());
-        let segments = when(reads_all, rows * segments(self.problem.n as u32) as usize);
+        let segments = when(reads_all, rows * segments(n) as usize);
         places.segment_masses = workspace.add(segments, size_of::<u64>());
+        let words = when(has_window, segments * LIST_WORDS as usize);
+        places.lists = workspace.add(words, size_of::<u64>());
         places.tops = workspace.add(segments, size_of::<u32>());
         let words = when(self.needs.full_min_p, segments * WARP_SIZE);
         places.near = workspace.add(words, size_of::<u32>());
@@ -432,13 +439,31 @@ impl<'a> Planner<'a> {
         if self.needs.full_top_k {
             self.find_end(Phase::TopK)?;
         }
-        if self.needs.full_top_p {
+        let has_window = self.has_window();
+        if has_window {
+            self.full("full_guess", Phase::TopP, None)?;
+            self.full("full_window", Phase::TopP, None)?;
+        } else if self.needs.full_top_p {
             self.find_end(Phase::TopP)?;
         }
-        match self.needs.full_top_k || self.needs.full_top_p || self.needs.full_min_p {
+        let has_digits = self.needs.full_top_k || self.needs.full_top_p && !has_window;
+        match has_digits || self.cuts_min_p() {
             true => self.full("full_mass", Phase::Cut, None),
             false => Ok(()),
         }
+    }
+
+    /// Whether top-p's prefixes end in a window that is guessed.
+    fn has_window(&self) -> bool {
+        let is_short = self.problem.n <= 1 << WINDOW_INDEX_BITS;
+        self.needs.full_top_p && !self.needs.full_top_k && is_short
+    }
+
+    /// Whether rows with a min-p, or of which the draw weighs tokens otherwise than top-p, are
+    /// drawn from in a launch of their own.
+    fn cuts_min_p(&self) -> bool {
+        let weighs_otherwise = self.sampler.order == FilterOrder::LlamaCpp;
+        self.needs.full_min_p || self.has_window() && weighs_otherwise
     }
 
     /// The launches that find where a prefix ends.
@@ -456,7 +481,8 @@ impl<'a> Planner<'a> {
         let (is_raw, is_mass) = (phase == Phase::Raw, kernel == "full_mass");
         let source = self.source(is_raw);
         let (shift, decided) = digit.unwrap_or((0, 0));
-        let (pieces, piece_elements) = match is_mass {
+        let (is_window, is_guess) = (kernel == "full_window", kernel == "full_guess");
+        let (pieces, piece_elements) = match is_mass || is_window || is_guess {
             true => (self.mass_pieces, self.mass_piece_elements),
             false => (self.pieces, self.piece_elements),
         };
@@ -471,12 +497,13 @@ impl<'a> Planner<'a> {
             replacement: self.sampler.replacement.into(),
             shift,
             decided,
-            cuts_min_p: self.needs.full_min_p.into(),
-            reserved: 0,
+            cuts_min_p: self.cuts_min_p().into(),
+            has_window: self.has_window().into(),
             is_last: digit_shifts(source.dtype).last().is_some_and(|last| *last == shift).into(),
         };
         let buffer = Argument::Sampling;
-        let Places { tickets, masses, partial, tops, segment_masses, near, .. } = self.places;
+        let Places { tickets, masses, partial, tops, segment_masses, lists, near, .. } =
+            self.places;
         let state = if is_raw { self.places.raw_state } else { self.places.state };
         let mut arguments = vec![source.argument, Argument::Lengths, buffer(SampleBuffer::Rows)];
         let near = match self.needs.full_min_p {
@@ -485,21 +512,34 @@ impl<'a> Planner<'a> {
         };
         let third = match kernel {
             "full_mass" => near,
-            "full_digit" => Argument::Workspace(masses),
+            "full_digit" | "full_guess" => Argument::Workspace(masses),
+            "full_window" => Argument::Workspace(lists),
             _ => Argument::Workspace(partial),
         };
-        if is_mass {
+        if is_mass || is_window {
             arguments.extend([SampleBuffer::Seeds, SampleBuffer::Positions].map(buffer));
         }
-        arguments.extend([tops, segment_masses].map(Argument::Workspace));
-        arguments.push(third);
-        arguments.extend([state, tickets].map(Argument::Workspace));
+        if !is_guess {
+            arguments.push(Argument::Workspace(tops));
+        }
+        if is_mass || is_window {
+            arguments.push(Argument::Workspace(segment_masses));
+        }
+        arguments.extend([third, Argument::Workspace(state), Argument::Workspace(tickets)]);
+        if is_mass || is_window {
+            arguments.push(buffer(SampleBuffer::Tokens));
+        }
         if is_mass {
-            arguments.extend([SampleBuffer::Tokens, SampleBuffer::Status].map(buffer));
+            arguments.push(buffer(SampleBuffer::Status));
         }
         arguments.push(Argument::Full(params));
-        let shared = if kernel == "full_digit" { DIGIT_BYTES } else { FULL_BYTES };
-        let threads = if is_mass { MASS_THREADS } else { THREADS };
+        let (shared, threads) = match kernel {
+            "full_digit" => (DIGIT_BYTES, THREADS),
+            "full_cut" => (FULL_BYTES, THREADS),
+            "full_guess" => (GUESS_BYTES, MASS_THREADS),
+            "full_window" => (WindowLayout::BYTES, MASS_THREADS),
+            _ => (FULL_BYTES, MASS_THREADS),
+        };
         self.step(kernel, source.dtype, (pieces, threads), shared, arguments)
     }
 

@@ -1,6 +1,5 @@
 //! Rows that are drawn from in the order of indices: segments first, then in a segment.
 use kernels_gpu::sampling::math::{ln, multiply_high};
-use kernels_gpu::sampling::nucleus::Nucleus;
 use kernels_gpu::sampling::params::RowParams;
 use kernels_gpu::sampling::philox::draw_words;
 use kernels_gpu::sampling::segment::{SEGMENT, Weigher, in_units_of, row_mass};
@@ -92,17 +91,4 @@ fn first_above(mut weights: impl Iterator<Item = u64>, share: u64) -> usize {
         sum > share
     });
     found.expect("the share is less than the sum of all")
-}
-
-/// What a row weighs for its top-p, where negligible segments count as what they weigh in the draw.
-pub(super) fn nucleus_total(logits: &[f32], nucleus: &Nucleus, params: &RowParams) -> u64 {
-    let weigher = Weigher::new(params.draw_temperature());
-    let of_segment = |part: &[f32]| -> u64 {
-        let top = part.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        match nucleus.mass(top) <= nucleus.negligible() {
-            true => nucleus.segment_mass(top, weigher.against(top).sum(part)),
-            false => part.iter().map(|&logit| nucleus.mass(logit)).sum(),
-        }
-    };
-    logits.chunks(SEGMENT as usize).map(of_segment).sum()
 }

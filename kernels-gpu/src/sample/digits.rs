@@ -18,11 +18,11 @@
 //! is a share. A mass of 64 bits is added as two words: who adds to the lower one sees whether it
 //! overflowed, and carries. Elements that are certainly left out, for all of them weigh less than
 //! what is left out, are summed by threads, and their sum is given to digit 0, which stands for no
-//! element that may be drawn; segments of such elements alone count as what `full_mass` found.
+//! element that may be drawn.
 //!
 //! # Shapes
-//! As for `sample::full`, which leaves the segments' greatest logits and sums; masses by digit
-//! `[rows, MASS_WORDS]` of `u32`, zero before and after.
+//! As for `sample::full`, which leaves the segments' greatest logits; masses by digit `[rows,
+//! MASS_WORDS]` of `u32`, zero before and after.
 //!
 //! # Work split
 //! `rows * pieces` blocks; block `b` has the segments of piece `b % pieces` of row `b / pieces`, a
@@ -45,10 +45,9 @@
 //! segments.
 //!
 //! # Cost
-//! The first digit reads the row once, for top-p without negligible segments; the others, and
-//! `full_cut` where some equals are wanted and some are not, the segments of which the greatest
-//! logit has the digits decided so far, or is above. There are three digits, two of 16-bit
-//! elements.
+//! The first digit reads the row once; the others, and `full_cut` where some equals are wanted and
+//! some are not, the segments of which the greatest logit has the digits decided so far, or is
+//! above. There are three digits, two of 16-bit elements.
 //!
 //! # Ties, NaN, tail
 //! Equals in the order of their indices; a NaN counts as `-inf`.
@@ -61,7 +60,7 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
-use super::look::Segments;
+use super::look::Tops;
 use super::piece::{Cut, Piece, RowState, item_of};
 use super::rows::RowTable;
 use super::segment::SegmentedRow;
@@ -81,14 +80,12 @@ const INDEX_LAST: u32 = (1 << 31) - 1;
 struct Pass<E: Element> {
     piece: Piece<E>,
     row: SegmentedRow<E>,
-    segments: Segments,
+    tops: Tops,
     state: RowState,
     nucleus: Nucleus,
     phase: Phase,
     /// The least composite that earlier filters kept.
     least: u64,
-    /// Whether negligible segments need not be read.
-    takes_segments: bool,
 }
 
 impl<E: Element> Pass<E> {
@@ -101,7 +98,7 @@ impl<E: Element> Pass<E> {
         x: *const E::Raw,
         lengths: *const u32,
         rows: *const RowParams,
-        (tops, sums): (*mut u32, *mut u64),
+        tops: *mut u32,
         state: *mut u64,
         params: &FullParams,
     ) -> Option<Self> {
@@ -122,11 +119,9 @@ impl<E: Element> Pass<E> {
         let least = state.get(State::Cut);
         // SAFETY: the caller's contract on `x`.
         let whole = unsafe { SegmentedRow::new(piece.start, piece.n) };
-        // SAFETY: the caller's contract on `tops` and `sums`.
-        let segments = unsafe { Segments::new(&piece, tops, sums, n) };
-        let takes_segments = Nucleus::takes_segments(&row, params.order, piece.n);
-        let row = whole;
-        Some(Pass { piece, row, segments, state, nucleus, phase, least, takes_segments })
+        // SAFETY: the caller's contract on `tops`.
+        let tops = unsafe { Tops::new(tops, piece.number, n) };
+        Some(Pass { piece, row: whole, tops, state, nucleus, phase, least })
     }
 
     /// What an element of this key weighs, unless earlier filters turned it away.
@@ -189,15 +184,13 @@ pub unsafe fn full_digit<E: Element>(
     lengths: *const u32,
     rows: *const RowParams,
     tops: *mut u32,
-    sums: *mut u64,
     masses: *mut u32,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, (tops, sums), state, &params) })
-    else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, tops, state, &params) }) else {
         return;
     };
     // SAFETY: the launch contract grants the memory.
@@ -269,18 +262,8 @@ fn sum_digits<E: Element>(
     let is_first = above == 0 && pass.phase == Phase::TopP;
     let negligible = if is_first { pass.nucleus.negligible() } else { 0 };
     let least = E::value(bits_of_key(decided));
-    let (mut rest, mut taken) = (0, 0);
-    let skips = |segment| {
-        let top = pass.segments.top(segment);
-        if above > 0 {
-            return top < least;
-        }
-        let skips = is_first && pass.takes_segments && pass.nucleus.mass(top) <= negligible;
-        if skips && lane_id() == 0 {
-            taken += pass.nucleus.segment_mass(top, pass.segments.sum(segment));
-        }
-        skips
-    };
+    let mut rest = 0;
+    let skips = |segment| above > 0 && pass.tops.top(segment) < least;
     pass.each(skips, |index, bits| {
         let (_, item) = item_of::<E>(index, bits);
         let key = (item >> 32) as u32;
@@ -293,7 +276,7 @@ fn sum_digits<E: Element>(
             }
         }
     });
-    rest = warp_sum_u64(rest + taken);
+    rest = warp_sum_u64(rest);
     if rest > 0 && lane_id() == 0 {
         add_mass(bins, 0, rest);
     }
@@ -397,15 +380,13 @@ pub unsafe fn full_cut<E: Element>(
     lengths: *const u32,
     rows: *const RowParams,
     tops: *mut u32,
-    sums: *mut u64,
     partial: *mut u64,
     state: *mut u64,
     tickets: *mut u32,
     params: FullParams,
 ) {
     // SAFETY: the caller's contract.
-    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, (tops, sums), state, &params) })
-    else {
+    let Some(pass) = (unsafe { Pass::<E>::new(x, lengths, rows, tops, state, &params) }) else {
         return;
     };
     if pass.state.get(State::Wanted) == 0 {
@@ -422,7 +403,7 @@ pub unsafe fn full_cut<E: Element>(
     };
     let mut count = 0;
     let least = E::value(bits_of_key(last));
-    let skips = |segment| pass.segments.top(segment) < least;
+    let skips = |segment| pass.tops.top(segment) < least;
     pass.each(skips, |index, bits| count += is_equal(index, bits));
     count = block_sum_u64(scratch, count);
     if thread_idx_x() == 0 {

@@ -39,7 +39,7 @@ impl Running {
     /// Of a mass a thread. For all threads of the block together, which read these places of the
     /// scratch memory for the last time before a barrier; has a barrier.
     #[inline(always)]
-    fn new(scratch: SharedArray<u64>, place: u32, own: u64) -> Running {
+    pub fn new(scratch: SharedArray<u64>, place: u32, own: u64) -> Running {
         let warp = thread_idx_x() / WARP_SIZE;
         let through = warp_prefix_sum_u64(own);
         if lane_id() == WARP_SIZE - 1 {
@@ -58,6 +58,12 @@ impl Running {
         Running { own, before, total }
     }
 
+    /// What all before this thread's weigh.
+    #[inline(always)]
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
     /// The masses of a row's segments, each thread's together. For all threads of the block
     /// together, behind a barrier.
     #[inline(always)]
@@ -67,7 +73,7 @@ impl Running {
 
     /// Whether the running mass reaches `target`, from 1 to that of all, with this thread's.
     #[inline(always)]
-    fn reaches(&self, target: u64) -> bool {
+    pub fn reaches(&self, target: u64) -> bool {
         self.before < target && target <= self.before + self.own
     }
 }

@@ -59,7 +59,6 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
-use cuda_std::warp::WARP_SIZE;
 
 use super::draw::{Drawing, Running};
 use super::look::{Look, Near};
@@ -68,7 +67,6 @@ use super::rows::RowTable;
 use super::segment::SegmentedRow;
 use crate::prim::element::Element;
 use crate::sampling::launch::{FullParams, Phase, State};
-use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::{RowParams, RowStatus};
 
 /// Looks at rows, and draws from those of which nothing more has to be known.
@@ -107,20 +105,17 @@ pub unsafe fn full_mass<E: Element>(
         _ => unsafe { table.get(piece.number) },
     };
     if phase != Phase::Cut {
+        // SAFETY: the caller's contract on the input.
+        let whole = unsafe { SegmentedRow::<E>::new(piece.start, piece.n) };
         // On its way while the row's parameters are read.
-        let (first, end) = piece.segments();
-        let segment = first + thread_idx_x() / WARP_SIZE;
-        if segment < end {
-            // SAFETY: the caller's contract on the input.
-            unsafe { SegmentedRow::<E>::new(piece.start, piece.n) }.prefetch(segment);
-        }
+        whole.prefetch_first(piece.segments());
     }
     let own = row();
     // SAFETY: the caller's contract on `state`.
     let state = unsafe { RowState::new(state, piece.number) };
     let is_second = phase == Phase::Cut;
-    if own.sorted_k() > 0 || is_second && (!params.is_cut(&own) || state.max() == f32::NEG_INFINITY)
-    {
+    let is_drawn = !params.is_cut(&own) || params.draws_in_window(&own);
+    if own.sorted_k() > 0 || is_second && (is_drawn || state.max() == f32::NEG_INFINITY) {
         return;
     }
     // SAFETY: the caller's contract on the segments.
@@ -131,7 +126,7 @@ pub unsafe fn full_mass<E: Element>(
         look.filter(&own, order, state.max(), state.get(State::Cut));
     }
     let is_cut = params.is_cut(&own);
-    let is_weighed = is_second || !is_cut || Nucleus::takes_segments(&own, order, piece.n);
+    let is_weighed = is_second || !is_cut;
     let block = Block { piece: &piece, state, tickets, tokens, status, params: &params };
     // SAFETY: the caller's contract on the buffers.
     if !unsafe { weigh(&block, &mut look, is_weighed, row) } {

@@ -135,6 +135,18 @@ impl Segments {
         self.sums.set(self.tops.first + segment as u64, sum);
     }
 
+    /// Sets what [`Segments::top`] gets.
+    #[inline(always)]
+    fn set_top(&self, segment: u32, top: f32) {
+        self.tops.words.set(self.tops.first + segment as u64, top.to_bits());
+    }
+
+    /// Whether the first look found a NaN in a segment.
+    #[inline(always)]
+    pub fn has_nan(&self, segment: u32) -> bool {
+        self.words(segment) & HAS_NAN != 0
+    }
+
     /// A segment's sum, and whether it has a NaN.
     #[inline(always)]
     fn words(&self, segment: u32) -> u64 {
@@ -240,8 +252,7 @@ impl<E: Element> Look<E> {
         let held = self.row.held(segment);
         let (top, has_nan) = held.greatest();
         if lane_id() == 0 {
-            let Tops { words, first } = self.segments.tops;
-            words.set(first + segment as u64, top.to_bits());
+            self.segments.set_top(segment, top);
         }
         if self.near.is_known() {
             let (words, place) = self.near.place(segment);
@@ -257,7 +268,7 @@ impl<E: Element> Look<E> {
     /// The sum of the weights of what the sieve keeps of a segment. For the lanes of a warp
     /// together.
     #[inline(always)]
-    fn filtered_sum(&self, segment: u32) -> u64 {
+    pub fn filtered_sum(&self, segment: u32) -> u64 {
         if !self.sieve.may_keep(self.segments.top(segment)) {
             return 0;
         }

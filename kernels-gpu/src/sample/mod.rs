@@ -5,11 +5,13 @@
 //! go through the kernels of [`full`] and [`digits`], which read the whole row. [`process`] comes
 //! before both where penalties, biases or masks change the logits, [`score`] behind them where
 //! logarithms of probabilities are wanted.
+pub mod descent;
 pub mod digits;
 pub mod draw;
 pub mod few;
 pub mod finish;
 pub mod full;
+pub mod guess;
 pub mod look;
 pub mod piece;
 pub mod process;
@@ -18,3 +20,5 @@ pub mod score;
 pub mod segment;
 pub mod sieve;
 pub mod walk;
+pub mod window;
+pub mod window_end;

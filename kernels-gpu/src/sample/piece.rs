@@ -194,6 +194,36 @@ fn bounds(piece: u32, n: u32, piece_elements: u32) -> (u32, u32) {
     (first.min(n as u64) as u32, end as u32)
 }
 
+/// A range of logits, from `low` on and below `high`.
+#[derive(Clone, Copy)]
+pub struct Window {
+    /// The least.
+    pub low: f32,
+    /// Above the greatest.
+    pub high: f32,
+}
+
+impl Window {
+    /// As the state has it; 0 for none.
+    #[inline(always)]
+    pub fn to_word(self) -> u64 {
+        (self.high.to_bits() as u64) << 32 | self.low.to_bits() as u64
+    }
+
+    /// The inverse.
+    #[inline(always)]
+    pub fn of_word(word: u64) -> Option<Window> {
+        let (low, high) = (f32::from_bits(word as u32), f32::from_bits((word >> 32) as u32));
+        if low < high { Some(Window { low, high }) } else { None }
+    }
+
+    /// Whether a value is in it.
+    #[inline(always)]
+    pub fn has(&self, value: f32) -> bool {
+        self.low <= value && value < self.high
+    }
+}
+
 /// What earlier passes found out about a row.
 #[derive(Clone, Copy)]
 pub struct RowState {

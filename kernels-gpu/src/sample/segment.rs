@@ -1,8 +1,10 @@
 //! A segment of a row in the registers of a warp: its greatest logit, and what it weighs.
 use core::marker::PhantomData;
 
+use cuda_std::count::{add_not_below, mark_not_below};
 use cuda_std::float::f32_max_nan;
 use cuda_std::global::GlobalArray;
+use cuda_std::thread::thread_idx_x;
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max};
 
@@ -14,6 +16,9 @@ use crate::sampling::segment::{SEGMENT, Weigher, sum_of_words};
 
 /// The most vectors of a segment that a lane has.
 const VECTORS: usize = 8;
+
+/// Parts of a segment of which a lane weighs one after the other, where it looks for a window too.
+const PARTS: usize = 2;
 
 /// Vectors that a lane keeps in flight where elements come one by one.
 const DEPTH: usize = 4;
@@ -86,6 +91,15 @@ impl<E: Element> SegmentedRow<E> {
         let index = first + lane_id() * line;
         if index < end {
             self.elements.prefetch(index as u64);
+        }
+    }
+
+    /// The same of the warp's first one of those from `first` on, if it has one.
+    #[inline(always)]
+    pub fn prefetch_first(&self, (first, end): (u32, u32)) {
+        let segment = first + thread_idx_x() / WARP_SIZE;
+        if segment < end {
+            self.prefetch(segment);
         }
     }
 
@@ -207,6 +221,18 @@ impl<E: Element> SegmentedRow<E> {
     }
 }
 
+/// What a segment weighs, and one lane's part of what is in a window.
+pub struct About {
+    /// The mass of all; the same in all lanes.
+    pub all: u64,
+    /// The mass of what is above the window; the same in all lanes.
+    pub above: u64,
+    /// A bit for each of the lane's elements in the window, but for a stray one.
+    pub within: u32,
+    /// The index of the lane's stray element, where that is in the window.
+    pub stray: Option<u32>,
+}
+
 /// One lane's part of a segment. Places without an element hold `-inf`.
 pub struct Held<E: Element> {
     words: [[u32; 4]; VECTORS],
@@ -237,6 +263,16 @@ impl<E: Element> Held<E> {
             }
         });
         sum
+    }
+
+    /// Calls `f` with the values of the lane's elements, and with `-inf` for each that it lacks.
+    #[inline(always)]
+    pub fn each_value(&self, mut f: impl FnMut(f32)) {
+        self.fold((), |(), value| f(value));
+        // The same in all lanes.
+        if self.has_strays {
+            f(E::value(self.stray));
+        }
     }
 
     /// The greatest logit that is no NaN, `-inf` where there is none, and whether there is a NaN.
@@ -300,6 +336,63 @@ impl<E: Element> Held<E> {
         if !sieve.keeps(E::value(self.stray), self.stray_index) {
             self.stray = none & !HALF;
         }
+    }
+
+    /// What the segment, which has no NaN, weighs, and what of it is about a window. For the lanes
+    /// of a warp together.
+    #[inline(always)]
+    pub fn weigh_about(&self, weigher: &Weigher, low: f32, high: f32) -> About {
+        const PART: usize = VECTORS / PARTS;
+        let (mut own, mut above) = ([0u32; 2], [0u32; 2]);
+        let (mut not_below, mut not_within) = (0u32, 0u32);
+        let (mut words, mut part) = (self.words, 0);
+        // Not written out: it would take too many registers at once.
+        while part < PARTS as u32 {
+            let mut marks = (0u32, 0u32);
+            unroll!(u in PART => {
+                if u < Self::VECTORS / PARTS {
+                    unroll!(at in E::PER_VECTOR => {
+                        let value = E::value(E::part(&words[u], at));
+                        let bit = 1 << (u * E::PER_VECTOR + at);
+                        let [high_word, low_word] = weigher.words(value);
+                        own[0] = own[0].wrapping_add(high_word);
+                        own[1] = own[1].wrapping_add(low_word);
+                        above[0] = add_not_below(above[0], high_word, value, high);
+                        above[1] = add_not_below(above[1], low_word, value, high);
+                        marks.0 = mark_not_below(marks.0, bit, value, low);
+                        marks.1 = mark_not_below(marks.1, bit, value, high);
+                    });
+                }
+            });
+            let first = part * (Self::ELEMENTS / PARTS as u32);
+            not_below |= marks.0 << first;
+            not_within |= marks.1 << first;
+            // The next ones move up.
+            unroll!(u in VECTORS - PART => {
+                if u + Self::VECTORS / PARTS < VECTORS {
+                    words[u] = words[u + Self::VECTORS / PARTS];
+                }
+            });
+            part += 1;
+        }
+        let mut all = sum_of_words(Self::ELEMENTS, own[0], own[1]);
+        let mut above = sum_of_words(not_within.count_ones(), above[0], above[1]);
+        let within = not_below & !not_within;
+        let mut stray = None;
+        // The same in all lanes.
+        if self.has_strays {
+            let value = E::value(self.stray);
+            let [high_word, low_word] = weigher.words(value);
+            let weight = sum_of_words(1, high_word, low_word);
+            all += weight;
+            if value >= high {
+                above += weight;
+            } else if value >= low {
+                stray = Some(self.stray_index);
+            }
+        }
+        let (all, above) = (warp_sum_below_2_50(all), warp_sum_below_2_50(above));
+        About { all, above, within, stray }
     }
 
     /// The sum of the weights of the segment, which has no NaN. For the lanes of a warp together;

@@ -1,4 +1,5 @@
 //! What a launch passes to the sampling kernels by value, and how their shared memory is laid out.
+use super::filter::RowFilter;
 use super::params::{FilterOrder, RowParams};
 use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams};
 
@@ -70,10 +71,10 @@ pub struct FullParams {
     pub decided: u32,
     /// 1 where no digit follows, else 0. `full_digit` only.
     pub is_last: u32,
-    /// 1 where rows with a min-p are drawn from in the phase `Cut`, else 0. `full_mass` only.
+    /// 1 where rows with a min-p are drawn from in the phase `Cut`, else 0.
     pub cuts_min_p: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 where `full_window` finds what top-p keeps, else 0.
+    pub has_window: u32,
 }
 
 const _: () = assert!(size_of::<FullParams>() == 56 && align_of::<FullParams>() == 8);
@@ -83,6 +84,13 @@ impl FullParams {
     #[inline(always)]
     pub fn is_cut(&self, row: &RowParams) -> bool {
         row.has_cut() || row.min_p > 0.0 && self.cuts_min_p != 0
+    }
+
+    /// Whether a row with a top-p is drawn from by `full_window`, where the launch behind it draws
+    /// from others: top-p's masses are the draw's.
+    #[inline(always)]
+    pub fn draws_in_window(&self, row: &RowParams) -> bool {
+        self.has_window != 0 && row.has_cut() && RowFilter::weighs_alike(row, self.order)
     }
 }
 
@@ -127,6 +135,62 @@ pub const FULL_BYTES: u32 = (32 + 2) * 8;
 
 /// Threads of a block of `full_mass`.
 pub const MASS_THREADS: u32 = 256;
+
+/// The longest row of `full_guess` and `full_window`, in bits: an index and a key make a number of
+/// 50 bits, no bit is left off a weight, and a block has a thread a segment.
+pub const WINDOW_INDEX_BITS: u32 = 18;
+
+/// Bins of `full_guess`.
+pub const GUESS_BINS: u32 = 1024;
+
+/// How many times a block of `full_guess` has each bin: lanes take turns, and wait less for each
+/// other.
+pub const GUESS_COPIES: u32 = 4;
+
+/// Shared memory of `full_guess`: a mass a warp, and the bins.
+pub const GUESS_BYTES: u32 = FULL_BYTES + 4 * GUESS_COPIES * GUESS_BINS;
+
+/// Words of 64 bits of a segment's list of what is in the window.
+pub const LIST_WORDS: u32 = 128;
+
+/// The most items that a row may have in the window for them to be looked at in shared memory.
+pub const LISTED_MAX: u32 = 8192;
+
+/// Bins of the window.
+pub const WINDOW_BINS: u32 = MASS_THREADS;
+
+/// Where a block of `full_window` keeps its parts in shared memory, in bytes: behind what the draw
+/// wants.
+///
+/// | part | type |
+/// |---|---|
+/// | bins | `[u32; 2 * 256]` |
+/// | ranges | `[u32; 256]` |
+/// | the last bin's items | `[u64; 256]` |
+/// | their masses | `[u64; 256]` |
+/// | their number | `[u32; 1]` |
+/// | the window's items | `[u64; LISTED_MAX]` |
+#[derive(Clone, Copy, Debug)]
+pub struct WindowLayout;
+
+impl WindowLayout {
+    /// Offset of the bins.
+    pub const BINS: u32 = FULL_BYTES;
+    /// Offset of the segments' ranges.
+    pub const RANGES: u32 = Self::BINS + 8 * WINDOW_BINS;
+    /// Offset of the last bin's items.
+    pub const LAST: u32 = Self::RANGES + 4 * MASS_THREADS;
+    /// Offset of their masses.
+    pub const LAST_MASSES: u32 = Self::LAST + 8 * MASS_THREADS;
+    /// Offset of their number.
+    pub const COUNT: u32 = Self::LAST_MASSES + 8 * MASS_THREADS;
+    /// Offset of all items.
+    pub const ITEMS: u32 = Self::COUNT + 16;
+    /// Bytes in all.
+    pub const BYTES: u32 = Self::ITEMS + 8 * LISTED_MAX;
+}
+
+const _: () = assert!(WindowLayout::LAST % 8 == 0 && WindowLayout::ITEMS % 8 == 0);
 
 /// What logarithms and ranks are taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

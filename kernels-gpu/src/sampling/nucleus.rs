@@ -1,7 +1,7 @@
 //! What tokens of a whole row weigh for top-p: as in its draw, against the row's greatest logit, at
 //! the filters' temperature.
 use super::filter::RowFilter;
-use super::math::{fixed, multiply_high};
+use super::math::fixed;
 use super::params::{FilterOrder, RowParams};
 use super::segment::{WEIGHT_BITS, Weigher};
 
@@ -14,6 +14,7 @@ const LENGTH_BITS: u32 = 62 - WEIGHT_BITS;
 pub struct Nucleus {
     weigher: Weigher,
     filter: RowFilter,
+    temperature: f32,
     top_p: f32,
     /// Bits of the row's length.
     length_bits: u32,
@@ -31,6 +32,7 @@ impl Nucleus {
         Nucleus {
             weigher: Weigher::new(temperature).against(max),
             filter: RowFilter::new(row, order, max, n),
+            temperature,
             top_p: row.top_p,
             length_bits: 32 - n.saturating_sub(1).leading_zeros(),
             min_p_first: matches!(order, FilterOrder::Vllm),
@@ -43,6 +45,30 @@ impl Nucleus {
         self.length_bits.saturating_sub(LENGTH_BITS)
     }
 
+    /// How tokens weigh, where weights are whole and logits need not be changed first.
+    #[inline(always)]
+    pub fn plain(&self) -> Option<Weigher> {
+        if self.weigher.is_odd() || self.shift() > 0 { None } else { Some(self.weigher) }
+    }
+
+    /// Whether what min-p turns away weighs nothing.
+    #[inline(always)]
+    pub fn is_filtered(&self) -> bool {
+        self.min_p_first && self.filter.min_p_bound().1 > f32::NEG_INFINITY
+    }
+
+    /// Its filters.
+    #[inline(always)]
+    pub fn filter(&self) -> &RowFilter {
+        &self.filter
+    }
+
+    /// Logits from one power of 2 in weight to the next.
+    #[inline(always)]
+    pub fn octave(&self) -> f32 {
+        core::f32::consts::LN_2 * self.temperature
+    }
+
     /// What a token weighs, if top-k keeps it.
     #[inline(always)]
     pub fn mass(&self, logit: f32) -> u64 {
@@ -50,28 +76,6 @@ impl Nucleus {
             return 0;
         }
         self.weigher.weight(logit) >> self.shift()
-    }
-
-    /// Whether segments of which every token is negligible count as what their weights in the draw
-    /// say: where those are of the same temperature and of all tokens. Then they are not read
-    /// again. Not in rows so long that a bit is left off, which would let their roundings count.
-    #[inline(always)]
-    pub fn takes_segments(row: &RowParams, order: FilterOrder, n: u32) -> bool {
-        let is_whole = row.top_k == 0 && row.top_p < 1.0 && n <= 1 << LENGTH_BITS;
-        let is_same = match order {
-            FilterOrder::HuggingFace => true,
-            FilterOrder::Vllm => row.min_p == 0.0,
-            FilterOrder::LlamaCpp => row.draw_temperature() == 1.0,
-        };
-        is_whole && is_same
-    }
-
-    /// What a segment counts as of which the greatest logit is `top`, and the sum of the weights
-    /// against it `sum`.
-    #[inline(always)]
-    pub fn segment_mass(&self, top: f32, sum: u64) -> u64 {
-        // A share has 63 fractional bits.
-        multiply_high(sum << 8, self.weigher.share(&self.weigher.against(top))) >> 7
     }
 
     /// The mass at which the prefix ends, of this `total`.

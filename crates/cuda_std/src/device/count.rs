@@ -1,4 +1,5 @@
-//! Counting or marking which of several numbers stand above another, in two instructions each.
+//! Counting, marking or summing for which of several numbers stand above another, in two instructions
+//! each.
 use crate::backend;
 
 /// `count`, and one more where `a >= b`.
@@ -35,6 +36,12 @@ pub fn mark_not_below(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
 #[inline(always)]
 pub fn mark_not_above(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
     backend::mark_not_above(mask, bit, a, b)
+}
+
+/// `sum`, and `word` too unless `a < b`: where one of them is a NaN, too. The sum wraps.
+#[inline(always)]
+pub fn add_not_below(sum: u32, word: u32, a: f32, b: f32) -> u32 {
+    backend::add_not_below(sum, word, a, b)
 }
 
 /// The same word, of which the compiler knows nothing: what is worked out of it is worked out

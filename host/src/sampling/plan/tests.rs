@@ -55,7 +55,10 @@ fn launches_of_whole_rows_are_as_many_as_documented() {
     let count = |row| symbols(&plan(&Sampler::new(), &problem, &[row])).len();
     assert_eq!(count(of(0, 1.0)), 1);
     assert_eq!(count(SamplingParams { min_p: 0.1, ..of(0, 1.0) }), 2);
-    assert_eq!(count(of(0, 0.9)), 6);
+    assert_eq!(count(of(0, 0.9)), 3);
+    assert_eq!(count(SamplingParams { min_p: 0.1, ..of(0, 0.9) }), 4);
+    let long = Problem::new(Dtype::F32, 1, (1 << 18) + 1, 1);
+    assert_eq!(symbols(&plan(&Sampler::new(), &long, &[of(0, 0.9)])).len(), 6);
     assert_eq!(count(of(2000, 1.0)), 6);
     assert_eq!(count(of(2000, 0.9)), 10);
     let half = Problem::new(Dtype::Bf16, 4, 128_256, 1);

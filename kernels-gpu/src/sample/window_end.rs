@@ -1,0 +1,388 @@
+//! Where top-p's prefix ends, found by a row's last block among what `full_window` listed; and what
+//! is kept of each segment.
+use cuda_std::shared::SharedArray;
+use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::unroll;
+use cuda_std::warp::{WARP_SIZE, lane_id};
+
+use super::descent::{Bins, Elements, block_descend, element_of};
+use super::draw::Running;
+use super::look::Look;
+use super::piece::Window;
+use super::window::{Lists, SEGMENT_LISTED_MAX};
+use crate::prim::element::Element;
+use crate::prim::mass::block_sum_u64;
+use crate::sampling::launch::{LISTED_MAX, MASS_THREADS, WINDOW_BINS, WindowLayout};
+use crate::sampling::nucleus::Nucleus;
+
+/// Lists that a warp reads at once, and rounds of its lanes that it has in flight of each.
+const LISTS: usize = 8;
+const ROUNDS: usize = 2;
+
+/// The shared memory of a block, in parts.
+#[derive(Clone, Copy)]
+struct Memory {
+    scratch: SharedArray<u64>,
+    bins: Bins,
+    /// How many items the last bin has.
+    count: SharedArray<u32>,
+    /// Where each segment's items start among all, and how many they are.
+    ranges: SharedArray<u32>,
+    /// The last bin's items, and what they weigh.
+    last: SharedArray<u64>,
+    last_masses: SharedArray<u64>,
+    /// The items of the window.
+    items: SharedArray<u64>,
+}
+
+impl Memory {
+    /// # Safety
+    /// The launch has the layout's shared memory, and uses it in this way alone.
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        // SAFETY: the caller vouches for the layout.
+        unsafe {
+            let scratch = SharedArray::new(0);
+            let words = SharedArray::new(WindowLayout::BINS);
+            Memory {
+                scratch,
+                bins: Bins { words, scratch },
+                count: SharedArray::new(WindowLayout::COUNT),
+                ranges: SharedArray::new(WindowLayout::RANGES),
+                last: SharedArray::new(WindowLayout::LAST),
+                last_masses: SharedArray::new(WindowLayout::LAST_MASSES),
+                items: SharedArray::new(WindowLayout::ITEMS),
+            }
+        }
+    }
+}
+
+/// Where a prefix ends.
+pub struct End {
+    /// The least composite that is kept.
+    pub cut: u64,
+    /// Whether the items of the window lie in shared memory.
+    pub is_listed: bool,
+}
+
+/// What a block knows of its row, to find where top-p's prefix ends.
+pub struct Search<E: Element> {
+    look: Look<E>,
+    nucleus: Nucleus,
+    lists: Lists,
+    memory: Memory,
+}
+
+impl<E: Element> Search<E> {
+    /// Of the row that is looked at.
+    ///
+    /// # Safety
+    /// The launch has the layout's shared memory, and uses it in this way alone.
+    #[inline(always)]
+    pub unsafe fn new(look: Look<E>, nucleus: Nucleus, lists: Lists) -> Self {
+        // SAFETY: the caller vouches for the memory.
+        Search { look, nucleus, lists, memory: unsafe { Memory::new() } }
+    }
+
+    /// As many masses as a draw wants, which are not used any more.
+    #[inline(always)]
+    pub fn scratch(&self) -> SharedArray<u64> {
+        self.memory.scratch
+    }
+
+    /// Where the prefix ends. For all threads of the block together, the row's last; the same in
+    /// all of them.
+    #[inline(always)]
+    pub fn end(&self, window: Option<Window>) -> End {
+        let bins = self.memory.bins;
+        let (mut wanted, mut inside) = (None, None);
+        if let (Some(window), Some(_)) = (window, self.nucleus.plain()) {
+            let Sums { target, above, is_listed } = self.sums();
+            let left = target.saturating_sub(above);
+            wanted = Some(target);
+            if left > 0 && is_listed {
+                let scale = WINDOW_BINS as f32 / (window.high - window.low);
+                let found = self.sum_listed(&window, scale, left);
+                if let Some(cut) = found {
+                    return End { cut, is_listed: true };
+                }
+            } else if left > 0 {
+                inside = Some((window, left));
+            }
+        }
+        if let Some((window, left)) = inside {
+            let elements = Inside { look: &self.look, window: Some(window) };
+            if let Some(cut) = block_descend::<E>(&elements, &bins, &self.nucleus, left) {
+                return End { cut, is_listed: false };
+            }
+        }
+        let elements = Inside { look: &self.look, window: None };
+        let wanted = match wanted {
+            Some(wanted) => wanted,
+            None => {
+                let mut own = 0;
+                elements.each(|_, bits| own += self.nucleus.mass(E::value(bits)));
+                self.nucleus.target(block_sum_u64(self.memory.scratch, own))
+            }
+        };
+        // All weigh what is wanted: there is an end.
+        let cut = block_descend::<E>(&elements, &bins, &self.nucleus, wanted).unwrap_or(0);
+        End { cut, is_listed: false }
+    }
+
+    /// Sums what was found of the segments, of which a thread has one. For all threads of the block
+    /// together; the same in all of them.
+    #[inline(always)]
+    fn sums(&self) -> Sums {
+        let Memory { scratch, ranges, .. } = self.memory;
+        let segment = thread_idx_x();
+        let (mut all, mut above, mut count) = (0, 0, 0);
+        if segment < self.look.segments.count {
+            all = self.lists.all(segment);
+            above = self.look.segments.sum(segment);
+            count = self.lists.count(segment);
+        }
+        let is_long = sync_threads_or(count > SEGMENT_LISTED_MAX);
+        let listed = Running::new(scratch, 0, count as u64);
+        let is_listed = !is_long && listed.total <= LISTED_MAX as u64;
+        ranges.set(segment, (listed.before() as u32) << 16 | count);
+        let target = self.nucleus.target(block_sum_u64(scratch, all));
+        Sums { target, above: block_sum_u64(scratch, above), is_listed }
+    }
+
+    /// Reads the lists, and finds in them the item at which the running mass, best first, reaches
+    /// what is `wanted`; none where all weigh less. For all threads of the block together; the same
+    /// in all of them.
+    #[inline(always)]
+    fn sum_listed(&self, window: &Window, scale: f32, wanted: u64) -> Option<u64> {
+        let Memory { bins, count, items, last, .. } = self.memory;
+        if thread_idx_x() == 0 {
+            count.set(0, 0);
+        }
+        bins.clear();
+        self.gather();
+        // Separates the items from their use, by threads that have as many each.
+        sync_threads();
+        let mut at = thread_idx_x();
+        while at < self.listed() {
+            let value = E::value(element_of(items.get(at)).1);
+            bins.add(bin_of(value, window, scale), self.nucleus.mass(value));
+            at += MASS_THREADS;
+        }
+        let found = bins.find(wanted)?;
+        let last_bin = Bin { items, count: self.listed(), window, scale, bin: found.bin };
+        last_bin.each_item::<E>(|item| {
+            let at = count.fetch_add(0, 1);
+            if at < MASS_THREADS {
+                last.set(at, item);
+            }
+        });
+        // Separates the items from their use.
+        sync_threads();
+        let left = wanted - found.before;
+        if count.get(0) <= MASS_THREADS {
+            return Some(self.last_of(count.get(0), left));
+        }
+        let elements = BinOf::<E> { bin: last_bin, element: core::marker::PhantomData };
+        block_descend::<E>(&elements, &bins, &self.nucleus, left)
+    }
+
+    /// How many items are listed.
+    #[inline(always)]
+    fn listed(&self) -> u32 {
+        let range = self.memory.ranges.get(MASS_THREADS - 1);
+        (range >> 16) + (range & 0xffff)
+    }
+
+    /// Brings the listed items to shared memory, one behind the other.
+    #[inline(always)]
+    fn gather(&self) {
+        let Memory { ranges, items, .. } = self.memory;
+        let mut first = thread_idx_x() / WARP_SIZE * LISTS as u32;
+        while first < self.look.segments.count {
+            let mut held = [[0; ROUNDS]; LISTS];
+            unroll!(u in LISTS => {
+                let segment = first + u as u32;
+                let count = ranges.get(segment) & 0xffff;
+                unroll!(round in ROUNDS => {
+                    let at = round as u32 * WARP_SIZE + lane_id();
+                    if at < count {
+                        held[u][round] = self.lists.item(segment, at);
+                    }
+                });
+            });
+            unroll!(u in LISTS => {
+                let segment = first + u as u32;
+                let (start, count) = (ranges.get(segment) >> 16, ranges.get(segment) & 0xffff);
+                unroll!(round in ROUNDS => {
+                    let at = round as u32 * WARP_SIZE + lane_id();
+                    if at < count {
+                        items.set(start + at, held[u][round]);
+                    }
+                });
+                let mut at = ROUNDS as u32 * WARP_SIZE + lane_id();
+                while at < count {
+                    items.set(start + at, self.lists.item(segment, at));
+                    at += WARP_SIZE;
+                }
+            });
+            first += block_dim_x() / WARP_SIZE * LISTS as u32;
+        }
+    }
+
+    /// The item among the `count` of the last bin at which the running mass, best first, reaches
+    /// `wanted`. For all threads of the block together; the same in all of them.
+    #[inline(always)]
+    fn last_of(&self, count: u32, wanted: u64) -> u64 {
+        let Memory { scratch, last, last_masses, .. } = self.memory;
+        let (place, mut own, mut mass) = (thread_idx_x(), 0, 0);
+        if place < count {
+            own = last.get(place);
+            mass = self.nucleus.mass(E::value(element_of(own).1));
+            last_masses.set(place, mass);
+        }
+        // Separates the masses, and earlier uses of the scratch memory, from their use.
+        sync_threads();
+        let (mut before, mut other) = (0, 0);
+        while other < count && mass > 0 {
+            if last.get(other) > own {
+                before += last_masses.get(other);
+            }
+            other += 1;
+        }
+        if before < wanted && wanted <= before + mass {
+            scratch.set(0, own);
+        }
+        // Separates what was found from its use.
+        sync_threads();
+        scratch.get(0)
+    }
+
+    /// Writes down what is kept of each segment, for `look`, which filters: from what is listed,
+    /// where that is known to tell. For all threads of the block together; ends with a barrier.
+    #[inline(always)]
+    pub fn sum_kept(&self, look: &Look<E>, cut: u64, is_known: bool) {
+        match is_known {
+            true => self.keep(cut),
+            false => sum_filtered(look),
+        }
+        // Separates the segments' sums from their use.
+        sync_threads();
+    }
+
+    /// Writes down what is kept of each segment, where the prefix ends among what is listed. For
+    /// all threads of the block together: a segment a thread.
+    #[inline(always)]
+    fn keep(&self, cut: u64) {
+        let Memory { ranges, items, .. } = self.memory;
+        let (segments, segment) = (self.look.segments, thread_idx_x());
+        if segment >= segments.count {
+            return;
+        }
+        let mut sum = segments.sum(segment);
+        let (start, count) = (ranges.get(segment) >> 16, ranges.get(segment) & 0xffff);
+        let mut at = 0;
+        while at < count {
+            let item = items.get(start + at);
+            if item >= cut {
+                sum += self.nucleus.mass(E::value(element_of(item).1));
+            }
+            at += 1;
+        }
+        segments.set_sum(segment, sum);
+    }
+}
+
+/// What a look at all of a row found.
+struct Sums {
+    /// The mass at which the prefix ends.
+    target: u64,
+    /// The mass above the window.
+    above: u64,
+    /// Whether all of what is in the window is listed.
+    is_listed: bool,
+}
+
+/// The bin of a value in the window: greater ones come first.
+#[inline(always)]
+fn bin_of(value: f32, window: &Window, scale: f32) -> u32 {
+    const LAST: f32 = (WINDOW_BINS - 1) as f32;
+    let at = (window.high - value) * scale;
+    // SAFETY: a number from 0 to the last bin: in a window nothing is above `high`.
+    unsafe { if at < LAST { at } else { LAST }.to_int_unchecked() }
+}
+
+/// The elements of a row, or those in a window.
+struct Inside<'a, E: Element> {
+    look: &'a Look<E>,
+    window: Option<Window>,
+}
+
+impl<E: Element> Elements for Inside<'_, E> {
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(u32, u32)) {
+        let mut segment = thread_idx_x() / WARP_SIZE;
+        while segment < self.look.segments.count {
+            self.look.row.each(segment, |index, bits| {
+                if self.window.is_none_or(|window| window.has(E::value(bits))) {
+                    f(index, bits);
+                }
+            });
+            segment += block_dim_x() / WARP_SIZE;
+        }
+    }
+}
+
+/// The listed items of one bin.
+#[derive(Clone, Copy)]
+struct Bin<'a> {
+    items: SharedArray<u64>,
+    count: u32,
+    window: &'a Window,
+    scale: f32,
+    bin: u32,
+}
+
+impl Bin<'_> {
+    #[inline(always)]
+    fn each_item<E: Element>(&self, mut f: impl FnMut(u64)) {
+        let mut at = thread_idx_x();
+        while at < self.count {
+            let item = self.items.get(at);
+            let value = E::value(element_of(item).1);
+            if bin_of(value, self.window, self.scale) == self.bin {
+                f(item);
+            }
+            at += block_dim_x();
+        }
+    }
+}
+
+/// The same as elements.
+struct BinOf<'a, E: Element> {
+    bin: Bin<'a>,
+    element: core::marker::PhantomData<E>,
+}
+
+impl<E: Element> Elements for BinOf<'_, E> {
+    #[inline(always)]
+    fn each(&self, mut f: impl FnMut(u32, u32)) {
+        self.bin.each_item::<E>(|item| {
+            let (index, bits) = element_of(item);
+            f(index, bits);
+        });
+    }
+}
+
+/// Writes down what the filters keep of each segment. For all threads of the block together.
+#[inline(always)]
+fn sum_filtered<E: Element>(look: &Look<E>) {
+    let mut segment = thread_idx_x() / WARP_SIZE;
+    while segment < look.segments.count {
+        let sum = look.filtered_sum(segment);
+        if lane_id() == 0 {
+            look.segments.set_sum(segment, sum);
+        }
+        segment += block_dim_x() / WARP_SIZE;
+    }
+}
