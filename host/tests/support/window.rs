@@ -45,7 +45,7 @@ fn check_long<T: TestElement>(runtime: &Runtime) {
 fn fill(random: &mut Random, dtype: Dtype, len: usize) -> Vec<u32> {
     let pattern = random.one_of(&Pattern::ALL);
     let bits = pattern.fill(dtype, 1, len, random.next());
-    let kind = random.below(6);
+    let kind = random.below(7);
     let plain = Pattern::Normal.fill(dtype, 1, len, random.next());
     match kind {
         0 | 1 => bits,
@@ -56,6 +56,12 @@ fn fill(random: &mut Random, dtype: Dtype, len: usize) -> Vec<u32> {
             let best = Pattern::Narrow.fill(dtype, 1, len, 3);
             let is_heavy = |at: usize| at >= heavy && at < heavy + 9;
             (0..len).map(|at| if is_heavy(at) { best[at] } else { plain[at] }).collect()
+        }
+        // Some NaNs.
+        5 => {
+            let nans = Pattern::AllNan.fill(dtype, 1, len, 4);
+            let is_nan: Vec<bool> = (0..len).map(|_| random.chance(1)).collect();
+            (0..len).map(|at| if is_nan[at] { nans[at] } else { plain[at] }).collect()
         }
         // A plateau where a prefix may end.
         _ => {

@@ -99,19 +99,21 @@ pub trait Elements {
 #[inline(always)]
 pub fn block_descend<E: Element>(
     elements: &impl Elements,
+    range: Range,
     bins: &Bins,
     nucleus: &Nucleus,
     wanted: u64,
 ) -> Option<u64> {
-    let (mut base, mut top) = range::<E>(elements, bins.scratch);
+    let Range { mut base, mut top } = range;
     let mut left = wanted;
     while top > 0 {
         let shift = top.saturating_sub(WINDOW_BINS.trailing_zeros());
         // Separates the last use of the bins from their new values.
         sync_threads();
         bins.clear();
-        // Equals follow one another: their sum is added at once.
+        // Equals follow one another: they are weighed once, and their sum is added at once.
         let (mut bin, mut sum) = (0, 0);
+        let (mut weighed, mut mass) = (0, nucleus.mass(E::value(0)));
         elements.each(|index, bits| {
             let at = number::<E>(index, bits).wrapping_sub(base);
             if at >> top == 0 {
@@ -120,8 +122,11 @@ pub fn block_descend<E: Element>(
                     bins.add(bin, sum);
                     sum = 0;
                 }
+                if bits != weighed {
+                    (weighed, mass) = (bits, nucleus.mass(E::value(bits)));
+                }
                 bin = own;
-                sum += nucleus.mass(E::value(bits));
+                sum += mass;
             }
         });
         if sum > 0 {
@@ -135,33 +140,50 @@ pub fn block_descend<E: Element>(
     Some(composite_of::<E>(base))
 }
 
-/// The least number of the elements' items, and the bits in which others are above it. For all
-/// threads of the block together; the same in all of them.
-#[inline(always)]
-fn range<E: Element>(elements: &impl Elements, scratch: SharedArray<u64>) -> (u64, u32) {
-    let (mut least, mut most) = (u32::MAX, 0);
-    elements.each(|index, bits| {
-        let key = (number::<E>(index, bits) >> WINDOW_INDEX_BITS) as u32;
-        if E::value(bits) > f32::NEG_INFINITY {
-            (least, most) = (least.min(key), most.max(key));
+/// The numbers of some elements' items.
+#[derive(Clone, Copy)]
+pub struct Range {
+    /// At most the least.
+    base: u64,
+    /// The bits in which others are above it.
+    top: u32,
+}
+
+impl Range {
+    /// Of these elements. For all threads of the block together; the same in all of them.
+    #[inline(always)]
+    pub fn of<E: Element>(elements: &impl Elements, scratch: SharedArray<u64>) -> Range {
+        let (mut least, mut most) = (u32::MAX, 0);
+        elements.each(|index, bits| {
+            let key = (number::<E>(index, bits) >> WINDOW_INDEX_BITS) as u32;
+            if E::value(bits) > f32::NEG_INFINITY {
+                (least, most) = (least.min(key), most.max(key));
+            }
+        });
+        (least, most) = (warp_reduce_min(FULL_MASK, least), warp_reduce_max(FULL_MASK, most));
+        // Separates the last use of the scratch memory from its new values.
+        sync_threads();
+        if lane_id() == 0 {
+            scratch.set(thread_idx_x() / WARP_SIZE, (least as u64) << 32 | most as u64);
         }
-    });
-    (least, most) = (warp_reduce_min(FULL_MASK, least), warp_reduce_max(FULL_MASK, most));
-    // Separates the last use of the scratch memory from its new values.
-    sync_threads();
-    if lane_id() == 0 {
-        scratch.set(thread_idx_x() / WARP_SIZE, (least as u64) << 32 | most as u64);
+        // Separates the warps' ranges from their use.
+        sync_threads();
+        let mut warp = 0;
+        while warp < MASS_THREADS / WARP_SIZE {
+            let range = scratch.get(warp);
+            (least, most) = (least.min((range >> 32) as u32), most.max(range as u32));
+            warp += 1;
+        }
+        let last = (most.saturating_sub(least) as u64) << WINDOW_INDEX_BITS | INDEX_MASK as u64;
+        Range { base: (least as u64) << WINDOW_INDEX_BITS, top: 64 - last.leading_zeros() }
     }
-    // Separates the warps' ranges from their use.
-    sync_threads();
-    let mut warp = 0;
-    while warp < MASS_THREADS / WARP_SIZE {
-        let range = scratch.get(warp);
-        (least, most) = (least.min((range >> 32) as u32), most.max(range as u32));
-        warp += 1;
+
+    /// The bits of all elements, if they are equal.
+    #[inline(always)]
+    pub fn only<E: Element>(&self) -> Option<u32> {
+        let is_one = self.top <= WINDOW_INDEX_BITS;
+        is_one.then(|| element_of(composite_of::<E>(self.base)).1)
     }
-    let last = (most.saturating_sub(least) as u64) << WINDOW_INDEX_BITS | INDEX_MASK as u64;
-    ((least as u64) << WINDOW_INDEX_BITS, 64 - last.leading_zeros())
 }
 
 /// From here on the keys of a type differ.

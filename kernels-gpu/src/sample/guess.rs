@@ -11,8 +11,8 @@
 //!
 //! What the real code does differently: a token counts as a number of 13 bits, as its place in its
 //! bin says, and the bin's own weight comes to it at the end, so that no exponential is taken here.
-//! Where the bins have more tokens than a block can look at, tokens are taken to lie evenly in them,
-//! and the window is narrowed. What is guessed changes the speed of `full_window`, never what it
+//! Where the bins have more tokens than a block can look at, and a sample says that they are not all
+//! equal, tokens are taken to lie evenly in them, and the window is narrowed. What is guessed changes the speed of `full_window`, never what it
 //! finds.
 //!
 //! # Shapes
@@ -50,7 +50,7 @@ use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{WARP_SIZE, lane_id};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_reduce_min};
 
 use super::draw::Running;
 use super::piece::{Cut, Piece, RowState, Window};
@@ -68,8 +68,10 @@ use crate::sampling::segment::WEIGHT_BITS;
 const PER_OCTAVE: f32 = 32.0;
 /// Bins that a thread sums.
 const PER_THREAD: usize = (GUESS_BINS / MASS_THREADS) as usize;
-/// Tokens in the bins at a prefix's end that are few enough: about half of what a block can look at.
-const COUNT_MAX: u32 = LISTED_MAX / 2;
+/// Tokens in the bins at a prefix's end that are few enough for a block to look at, counted about.
+const COUNT_MAX: u32 = LISTED_MAX - LISTED_MAX / 64;
+/// Elements a thread has of a sample of the row.
+const SAMPLE: usize = 2;
 /// Of a bin: how far a token may have been rounded into its neighbour.
 const ROUNDED: f32 = 1.0 / 64.0;
 /// What a token at a bin's upper border counts as.
@@ -145,7 +147,7 @@ pub unsafe fn full_guess<E: Element>(
         return;
     }
     // SAFETY: the caller's contract on `bins`; the other blocks of the row are done with it.
-    let word = guess.window(unsafe { GlobalArrayMut::new(row_bins) }).to_word();
+    let word = guess.window(whole, unsafe { GlobalArrayMut::new(row_bins) }).to_word();
     if thread_idx_x() == 0 {
         state.set(State::Key, word);
     }
@@ -239,7 +241,7 @@ impl Guess {
     /// the block together; the same in all of them.
     #[inline(always)]
     #[allow(unused_assignments)] // the last part written out moves `before` for nobody
-    fn window(&self, bins: GlobalArrayMut<u32>) -> Window {
+    fn window<E: Element>(&self, row: SegmentedRow<E>, bins: GlobalArrayMut<u32>) -> Window {
         let first_bin = thread_idx_x() * PER_THREAD as u32;
         let (mut sums, mut masses) = ([0; PER_THREAD], [0; PER_THREAD]);
         let mut own = 0;
@@ -285,11 +287,47 @@ impl Guess {
         }
         // Separates the count from its use.
         sync_threads();
-        let (high, low) = match self.found.words.get(COUNT) {
-            0..=COUNT_MAX => (high.bin as f32 - ROUNDED, (low.bin + 1) as f32 + ROUNDED),
-            _ => (high.place() - MARGIN, low.place() + MARGIN),
-        };
+        let whole = self.between(high.bin as f32 - ROUNDED, (low.bin + 1) as f32 + ROUNDED);
+        if self.found.words.get(COUNT) <= COUNT_MAX || self.is_of_equals(row, whole) {
+            return whole;
+        }
+        self.between(high.place() - MARGIN, low.place() + MARGIN)
+    }
+
+    /// The window between two borders.
+    #[inline(always)]
+    fn between(&self, high: f32, low: f32) -> Window {
         Window { low: self.border(low).next_down(), high: self.border(high).next_up() }
+    }
+
+    /// Whether what a sample of the row has in a window is of one value. For all threads of the
+    /// block together; the same in all of them.
+    #[inline(always)]
+    fn is_of_equals<E: Element>(&self, row: SegmentedRow<E>, window: Window) -> bool {
+        // Distances from the greatest are positive: their bits are in their order.
+        let (mut least, mut most) = (u32::MAX, 0);
+        unroll!(i in SAMPLE => {
+            let place = i as u32 * MASS_THREADS + thread_idx_x();
+            let index = place as u64 * row.len() as u64 / (SAMPLE as u64 * MASS_THREADS as u64);
+            let value = E::value(row.element(index as u32));
+            if window.has(value) {
+                let distance = (self.greatest - value).to_bits();
+                (least, most) = (least.min(distance), most.max(distance));
+            }
+        });
+        (least, most) = (warp_reduce_min(FULL_MASK, least), warp_reduce_max(FULL_MASK, most));
+        if lane_id() == 0 {
+            self.scratch.set(thread_idx_x() / WARP_SIZE, (least as u64) << 32 | most as u64);
+        }
+        // Separates the warps' ranges from their use.
+        sync_threads();
+        let mut warp = 0;
+        while warp < MASS_THREADS / WARP_SIZE {
+            let range = self.scratch.get(warp);
+            (least, most) = (least.min((range >> 32) as u32), most.max(range as u32));
+            warp += 1;
+        }
+        least >= most
     }
 }
 

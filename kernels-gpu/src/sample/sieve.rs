@@ -2,6 +2,7 @@
 use crate::order::{bits_of_key, index_of};
 use crate::prim::element::Element;
 use crate::sampling::filter::RowFilter;
+use crate::sampling::nucleus::Nucleus;
 
 /// The filters of a row, as bounds.
 #[derive(Clone, Copy)]
@@ -33,6 +34,12 @@ impl Sieve {
         }
         let least = E::value(bits_of_key((cut >> 32) as u32));
         Sieve { greatest, bound, least, last: index_of(cut) }
+    }
+
+    /// Of what weighs nothing for top-p: NaNs, and where min-p comes first what it turns away.
+    #[inline(always)]
+    pub fn before_top_p<E: Element>(nucleus: &Nucleus) -> Sieve {
+        if nucleus.is_filtered() { Sieve::new::<E>(nucleus.filter(), 0) } else { Sieve::all() }
     }
 
     /// Whether an element with this value stays. Without branches: most of a row goes through it.

@@ -47,7 +47,7 @@
 //! # Source
 //! As for `full_guess`.
 use cuda_std::global::GlobalArrayMut;
-use cuda_std::thread::thread_idx_x;
+use cuda_std::thread::{sync_threads, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_idx};
 
 use super::draw::{Drawing, Running};
@@ -56,7 +56,7 @@ use super::piece::{Cut, Piece, RowState, Window, item_of};
 use super::rows::RowTable;
 use super::segment::SegmentedRow;
 use super::sieve::Sieve;
-use super::window_end::{End, Search};
+use super::window_end::{End, Search, sum_filtered};
 use crate::prim::element::Element;
 use crate::prim::scan::warp_prefix_sum;
 use crate::sampling::launch::{FullParams, LIST_WORDS, MASS_THREADS, State};
@@ -116,7 +116,7 @@ pub unsafe fn full_window<E: Element>(
     }
     let nucleus = Nucleus::new(&own, order, state.max(), piece.n);
     if let (Some(window), Some(weigher)) = (window(), nucleus.plain()) {
-        let (is_filtered, sieve) = (nucleus.is_filtered(), Sieve::new::<E>(nucleus.filter(), 0));
+        let (is_filtered, sieve) = (nucleus.is_filtered(), Sieve::before_top_p::<E>(&nucleus));
         let weighing =
             Weighing { row: whole, segments, lists, window, weigher, is_filtered, sieve };
         weighing.weigh(piece.segments());
@@ -133,16 +133,20 @@ pub unsafe fn full_window<E: Element>(
     let nucleus = Nucleus::new(&row, order, state.max(), piece.n);
     // SAFETY: the launch contract grants the memory.
     let search = unsafe { Search::new(look, nucleus, lists) };
-    let End { cut, is_listed } = search.end(window());
+    let End { cut, is_summed } = search.end(window());
     if thread_idx_x() == 0 {
         state.set(State::Cut, cut);
     }
-    let is_known = is_listed && params.draws_in_window(&row);
+    let is_known = is_summed && params.draws_in_window(&row);
     if !is_known && params.cuts_min_p != 0 && !params.draws_in_window(&row) {
         return;
     }
     look.filter(&row, order, state.max(), cut);
-    search.sum_kept(&look, cut, is_known);
+    if !is_known {
+        sum_filtered(&look);
+    }
+    // Separates the segments' sums from their use.
+    sync_threads();
     let scratch = search.scratch();
     let running = Running::of_segments(&look, scratch);
     if thread_idx_x() == 0 {

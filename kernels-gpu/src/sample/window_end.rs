@@ -1,19 +1,22 @@
 //! Where top-p's prefix ends, found by a row's last block among what `full_window` listed; and what
 //! is kept of each segment.
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
+use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
-use super::descent::{Bins, Elements, block_descend, element_of};
+use super::descent::{Bins, Elements, Range, block_descend, element_of};
 use super::draw::Running;
 use super::look::Look;
-use super::piece::Window;
+use super::piece::{Window, item_of};
+use super::sieve::Sieve;
 use super::window::{Lists, SEGMENT_LISTED_MAX};
 use crate::prim::element::Element;
 use crate::prim::mass::block_sum_u64;
+use crate::prim::scan::warp_prefix_sum;
 use crate::sampling::launch::{LISTED_MAX, MASS_THREADS, WINDOW_BINS, WindowLayout};
 use crate::sampling::nucleus::Nucleus;
+use crate::sampling::segment::SEGMENT;
 
 /// Lists that a warp reads at once, and rounds of its lanes that it has in flight of each.
 const LISTS: usize = 8;
@@ -61,8 +64,8 @@ impl Memory {
 pub struct End {
     /// The least composite that is kept.
     pub cut: u64,
-    /// Whether the items of the window lie in shared memory.
-    pub is_listed: bool,
+    /// Whether what is kept of each segment is written down, as top-p weighs it.
+    pub is_summed: bool,
 }
 
 /// What a block knows of its row, to find where top-p's prefix ends.
@@ -95,25 +98,12 @@ impl<E: Element> Search<E> {
     #[inline(always)]
     pub fn end(&self, window: Option<Window>) -> End {
         let bins = self.memory.bins;
-        let (mut wanted, mut inside) = (None, None);
+        let mut wanted = None;
         if let (Some(window), Some(_)) = (window, self.nucleus.plain()) {
-            let Sums { target, above, is_listed } = self.sums();
-            let left = target.saturating_sub(above);
-            wanted = Some(target);
-            if left > 0 && is_listed {
-                let scale = WINDOW_BINS as f32 / (window.high - window.low);
-                let found = self.sum_listed(&window, scale, left);
-                if let Some(cut) = found {
-                    return End { cut, is_listed: true };
-                }
-            } else if left > 0 {
-                inside = Some((window, left));
-            }
-        }
-        if let Some((window, left)) = inside {
-            let elements = Inside { look: &self.look, window: Some(window) };
-            if let Some(cut) = block_descend::<E>(&elements, &bins, &self.nucleus, left) {
-                return End { cut, is_listed: false };
+            let sums = self.sums();
+            wanted = Some(sums.target);
+            if let Some(end) = self.end_in(&window, &sums) {
+                return end;
             }
         }
         let elements = Inside { look: &self.look, window: None };
@@ -125,9 +115,86 @@ impl<E: Element> Search<E> {
                 self.nucleus.target(block_sum_u64(self.memory.scratch, own))
             }
         };
+        let range = Range::of::<E>(&elements, bins.scratch);
         // All weigh what is wanted: there is an end.
-        let cut = block_descend::<E>(&elements, &bins, &self.nucleus, wanted).unwrap_or(0);
-        End { cut, is_listed: false }
+        let cut = block_descend::<E>(&elements, range, &bins, &self.nucleus, wanted).unwrap_or(0);
+        End { cut, is_summed: false }
+    }
+
+    /// The same in the window, if it ends there.
+    #[inline(always)]
+    fn end_in(&self, window: &Window, sums: &Sums) -> Option<End> {
+        let left = sums.target.saturating_sub(sums.above);
+        if left == 0 {
+            return None;
+        }
+        if sums.is_listed {
+            let scale = WINDOW_BINS as f32 / (window.high - window.low);
+            let cut = self.sum_listed(window, scale, left)?;
+            self.keep(cut);
+            return Some(End { cut, is_summed: true });
+        }
+        let bins = self.memory.bins;
+        let elements = Inside { look: &self.look, window: Some(*window) };
+        let range = Range::of::<E>(&elements, bins.scratch);
+        if let Some(bits) = range.only::<E>() {
+            let cut = self.end_among_equals(bits, left)?;
+            return Some(End { cut, is_summed: true });
+        }
+        let cut = block_descend::<E>(&elements, range, &bins, &self.nucleus, left)?;
+        Some(End { cut, is_summed: false })
+    }
+
+    /// The item at which the running mass reaches what is `wanted` of the window, of which all
+    /// elements have these bits; it writes down what is kept of each segment. None where all weigh
+    /// less. For all threads of the block together; the same in all of them.
+    #[inline(always)]
+    fn end_among_equals(&self, bits: u32, wanted: u64) -> Option<u64> {
+        let Memory { scratch, count, .. } = self.memory;
+        let Look { row, segments, .. } = &self.look;
+        let (thread, mass) = (thread_idx_x(), self.nucleus.mass(E::value(bits)).max(1));
+        let of_segment = if thread < segments.count { self.lists.count(thread) } else { 0 };
+        let wanted = wanted.div_ceil(mass);
+        // Separates the last use of the scratch memory from this.
+        sync_threads();
+        let equals = Running::new(scratch, 0, of_segment as u64);
+        if equals.total < wanted {
+            return None;
+        }
+        if thread < segments.count {
+            let kept = (wanted.saturating_sub(equals.before())).min(of_segment as u64);
+            segments.set_sum(thread, segments.sum(thread) + kept * mass);
+        }
+        if equals.reaches(wanted) {
+            count.set(0, thread);
+            count.set(1, (wanted - equals.before()) as u32);
+        }
+        // Separates the segment that was found from its use, and the scratch memory's uses.
+        sync_threads();
+        let (segment, rank) = (count.get(0), count.get(1));
+        const EACH: u32 = SEGMENT / MASS_THREADS;
+        let (first, end) = row.bounds(segment);
+        let first = first + thread * EACH;
+        // As values, for there are two zeros.
+        let value = E::value(bits);
+        let is_equal = |at: u32| first + at < end && E::value(row.element(first + at)) == value;
+        let mut own = 0;
+        unroll!(i in EACH as usize => { own += is_equal(i as u32) as u32; });
+        let running = Running::new(scratch, 0, own as u64);
+        if running.reaches(rank as u64) {
+            let (mut at, mut left) = (0, rank - running.before() as u32);
+            while at < EACH {
+                left -= is_equal(at) as u32;
+                if left == 0 {
+                    break;
+                }
+                at += 1;
+            }
+            count.set(2, first + at);
+        }
+        // Separates the element that was found from its use.
+        sync_threads();
+        Some(item_of::<E>(count.get(2), bits).1)
     }
 
     /// Sums what was found of the segments, of which a thread has one. For all threads of the block
@@ -142,9 +209,8 @@ impl<E: Element> Search<E> {
             above = self.look.segments.sum(segment);
             count = self.lists.count(segment);
         }
-        let is_long = sync_threads_or(count > SEGMENT_LISTED_MAX);
         let listed = Running::new(scratch, 0, count as u64);
-        let is_listed = !is_long && listed.total <= LISTED_MAX as u64;
+        let is_listed = listed.total <= LISTED_MAX as u64;
         ranges.set(segment, (listed.before() as u32) << 16 | count);
         let target = self.nucleus.target(block_sum_u64(scratch, all));
         Sums { target, above: block_sum_u64(scratch, above), is_listed }
@@ -161,6 +227,7 @@ impl<E: Element> Search<E> {
         }
         bins.clear();
         self.gather();
+        self.gather_again(window);
         // Separates the items from their use, by threads that have as many each.
         sync_threads();
         let mut at = thread_idx_x();
@@ -184,26 +251,65 @@ impl<E: Element> Search<E> {
             return Some(self.last_of(count.get(0), left));
         }
         let elements = BinOf::<E> { bin: last_bin, element: core::marker::PhantomData };
-        block_descend::<E>(&elements, &bins, &self.nucleus, left)
+        let range = Range::of::<E>(&elements, bins.scratch);
+        block_descend::<E>(&elements, range, &bins, &self.nucleus, left)
     }
 
-    /// How many items are listed.
+    /// Where a segment's listed items start among all, and how many they are: none, if it has more
+    /// than were listed.
+    #[inline(always)]
+    fn listed_of(&self, segment: u32) -> (u32, u32) {
+        let range = self.memory.ranges.get(segment);
+        let count = range & 0xffff;
+        (range >> 16, if count > SEGMENT_LISTED_MAX { 0 } else { count })
+    }
+
+    /// How many items the window has.
     #[inline(always)]
     fn listed(&self) -> u32 {
         let range = self.memory.ranges.get(MASS_THREADS - 1);
         (range >> 16) + (range & 0xffff)
     }
 
+    /// Brings the items of segments that have more of them than are listed to shared memory.
+    #[inline(always)]
+    fn gather_again(&self, window: &Window) {
+        let Memory { ranges, items, .. } = self.memory;
+        let row = self.look.row;
+        let sieve = Sieve::before_top_p::<E>(&self.nucleus);
+        let is_in = |index: u32, bits: u32| {
+            let value = E::value(bits);
+            window.has(value) && sieve.keeps(value, index)
+        };
+        let mut segment = thread_idx_x() / WARP_SIZE;
+        while segment < self.look.segments.count {
+            let (start, count) = (ranges.get(segment) >> 16, ranges.get(segment) & 0xffff);
+            // The same in all lanes.
+            if count > SEGMENT_LISTED_MAX {
+                let mut own = 0;
+                row.each(segment, |index, bits| own += is_in(index, bits) as u32);
+                let mut at = start + warp_prefix_sum(own) - own;
+                row.each(segment, |index, bits| {
+                    if is_in(index, bits) {
+                        items.set(at, item_of::<E>(index, bits).1);
+                        at += 1;
+                    }
+                });
+            }
+            segment += block_dim_x() / WARP_SIZE;
+        }
+    }
+
     /// Brings the listed items to shared memory, one behind the other.
     #[inline(always)]
     fn gather(&self) {
-        let Memory { ranges, items, .. } = self.memory;
+        let items = self.memory.items;
         let mut first = thread_idx_x() / WARP_SIZE * LISTS as u32;
         while first < self.look.segments.count {
             let mut held = [[0; ROUNDS]; LISTS];
             unroll!(u in LISTS => {
                 let segment = first + u as u32;
-                let count = ranges.get(segment) & 0xffff;
+                let count = self.listed_of(segment).1;
                 unroll!(round in ROUNDS => {
                     let at = round as u32 * WARP_SIZE + lane_id();
                     if at < count {
@@ -213,7 +319,7 @@ impl<E: Element> Search<E> {
             });
             unroll!(u in LISTS => {
                 let segment = first + u as u32;
-                let (start, count) = (ranges.get(segment) >> 16, ranges.get(segment) & 0xffff);
+                let (start, count) = self.listed_of(segment);
                 unroll!(round in ROUNDS => {
                     let at = round as u32 * WARP_SIZE + lane_id();
                     if at < count {
@@ -256,18 +362,6 @@ impl<E: Element> Search<E> {
         // Separates what was found from its use.
         sync_threads();
         scratch.get(0)
-    }
-
-    /// Writes down what is kept of each segment, for `look`, which filters: from what is listed,
-    /// where that is known to tell. For all threads of the block together; ends with a barrier.
-    #[inline(always)]
-    pub fn sum_kept(&self, look: &Look<E>, cut: u64, is_known: bool) {
-        match is_known {
-            true => self.keep(cut),
-            false => sum_filtered(look),
-        }
-        // Separates the segments' sums from their use.
-        sync_threads();
     }
 
     /// Writes down what is kept of each segment, where the prefix ends among what is listed. For
@@ -321,14 +415,19 @@ struct Inside<'a, E: Element> {
 impl<E: Element> Elements for Inside<'_, E> {
     #[inline(always)]
     fn each(&self, mut f: impl FnMut(u32, u32)) {
+        let (row, count) = (&self.look.row, self.look.segments.count);
         let mut segment = thread_idx_x() / WARP_SIZE;
-        while segment < self.look.segments.count {
-            self.look.row.each(segment, |index, bits| {
+        while segment < count {
+            let next = segment + block_dim_x() / WARP_SIZE;
+            if next < count {
+                row.prefetch(next);
+            }
+            row.each(segment, |index, bits| {
                 if self.window.is_none_or(|window| window.has(E::value(bits))) {
                     f(index, bits);
                 }
             });
-            segment += block_dim_x() / WARP_SIZE;
+            segment = next;
         }
     }
 }
@@ -376,7 +475,7 @@ impl<E: Element> Elements for BinOf<'_, E> {
 
 /// Writes down what the filters keep of each segment. For all threads of the block together.
 #[inline(always)]
-fn sum_filtered<E: Element>(look: &Look<E>) {
+pub fn sum_filtered<E: Element>(look: &Look<E>) {
     let mut segment = thread_idx_x() / WARP_SIZE;
     while segment < look.segments.count {
         let sum = look.filtered_sum(segment);
