@@ -172,9 +172,43 @@ fn warps_hold_short_rows() {
     assert_eq!(kernel(Dtype::Bf16, 133, 8192, 1), "medium_bf16_u32");
     let of_512 = [16, 17, 102, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
     assert_eq!(of_512, ["short_f32_u4", "medium_f32_u8", "medium_f32_u8", "short_f32_u4"]);
-    for (rows, n, k) in [(132, 1025, 50), (133, 4097, 50), (133, 1024, 129)] {
+    for (rows, n, k) in [(132, 1025, 50), (133, 4097, 50), (132, 1024, 129)] {
         assert!(kernel(Dtype::F32, rows, n, k).starts_with("select"), "{rows}x{n}:{k}");
     }
+}
+
+/// A block holds a row where there are more than multiprocessors and `k` is too large for a warp.
+#[test]
+fn blocks_hold_rows_of_a_large_k() {
+    let launch = |dtype, rows, n, k| {
+        let problem = Problem::new(dtype, rows, n, k);
+        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Streaming, &[]));
+        assert_sound(&plan, &device(227));
+        plan.steps[0].launch.clone()
+    };
+    for dtype in Dtype::ALL {
+        // A warp holds 256 vectors and sorts 256 items.
+        let longest = 16 * 256 * dtype.per_vector() as usize;
+        for (n, k, warps) in [
+            (1000, 129, 1),
+            (longest / 16, 214, 1),
+            (longest / 16 + 1, 129, 2),
+            (2000, 215, 2),
+            (2000, 500, 4),
+            (2048, 2048, 16),
+            (longest, 129, 16),
+        ] {
+            let Launch { symbol, grid, block, .. } = launch(dtype, 133, n, k);
+            assert_eq!(symbol, format!("wide_{}", dtype.name()), "{n}:{k}");
+            assert_eq!((grid, block), (133, 32 * warps), "{n}:{k}");
+        }
+        for (rows, n, k) in [(133, longest + 1, 129), (133, 3000, 2049), (132, 3000, 300)] {
+            assert!(launch(dtype, rows, n, k).symbol.starts_with("select"), "{rows}x{n}:{k}");
+        }
+    }
+    let problem = Problem::new(Dtype::F32, 133, 3000, 300);
+    let plan = gpu_plan(&problem, &device(227), &settings(Backend::Stream, &[]));
+    assert!(plan.steps[0].launch.symbol.starts_with("select"));
 }
 
 /// Few long rows are shared by clusters, unless `k` is large, the rows are short or many, or there
