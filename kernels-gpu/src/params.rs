@@ -236,7 +236,7 @@ pub const fn wide_warps(dtype: Dtype, n: u32, k: u32) -> u32 {
 /// | part | type | lifetime |
 /// |---|---|---|
 /// | sample | `[u32; PIVOTS]` | until a bound is found |
-/// | control | `[u32; 32]` | the whole kernel: three sums of a census, the number of items, and of each warp the equals of the bound |
+/// | control | `[u32; 32]` | until the items are there: sums, their number, the warps' equals |
 /// | items | `[u64]` or `[u32]` of [`wide_items`], spread | from the bound on |
 pub struct WideLayout;
 

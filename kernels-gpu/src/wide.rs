@@ -96,15 +96,15 @@ pub unsafe fn wide<E: Compact>(
     let held = HeldRow::<E, 1>::load_part(&row, part_of_warp(), flip);
     let room = if order == Order::Best { wide_items(k) } else { k };
     let count = put_together(&held, shared, (k, room), n);
-    let shape = AnswerShape { k, flip, index, order };
-    // SAFETY: the caller's contract on the outputs.
-    let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
     let read = |item| E::ordered(item, flip, order);
     let items = if count <= FEW_THREAD_ITEMS as u32 * block_dim_x() {
         block_sort_spread::<_, FEW_THREAD_ITEMS>(shared.items, count, read)
     } else {
         block_sort_spread::<_, WIDE_THREAD_ITEMS>(shared.items, count, read)
     };
+    let shape = AnswerShape { k, flip, index, order };
+    // SAFETY: the caller's contract on the outputs.
+    let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
     answer.write_sorted(items, count);
 }
 

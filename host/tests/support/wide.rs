@@ -10,11 +10,11 @@ use crate::with_type;
 /// alignment take turns. `rows` are more than there are multiprocessors.
 pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
     for (number, pattern) in Pattern::ALL.into_iter().enumerate() {
-        for (at, warps) in [[1, 2][number % 2], [4, 8, 16][number % 3]].into_iter().enumerate() {
-            let turn = number + 5 * at;
-            let dtype = DTYPES[(turn + number / 3) % 3];
+        for (at, warps) in [1, 2, 4, 8, 16].into_iter().enumerate() {
+            let turn = number + at;
+            let dtype = DTYPES[turn % 3];
             let n = wide_max(dtype, warps) as usize - turn;
-            let k = [129, 1000, 256, 2048, n][turn % 5].min(2048).min(n);
+            let k = [129, 1000, 256, 2048, n][(number + 2 * at) % 5].min(2048).min(n);
             let case = Case { pattern, dtype, rows, n, k, largest: turn % 4 > 0, lead: turn % 8 };
             let topk = topk_of(&case).backend(Backend::Streaming);
             let problem = Problem::new(dtype, rows, n, k);

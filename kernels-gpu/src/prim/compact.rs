@@ -1,5 +1,5 @@
-//! Elements as a block counts and orders them that holds a row in its registers: two 16-bit elements
-//! an instruction, and one with its index in a word of 32 bits.
+//! Elements as a block counts and orders them that holds a row in its registers: two of 16 bits an
+//! instruction, and one of them with its index in a word of 32 bits.
 use cuda_std::Word;
 use cuda_std::count::{
     BF16_TALLY, F16_TALLY, F32_TALLY, tallied_halves, tally_bf16_above_or_nan, tally_bf16_at_most,
@@ -12,8 +12,7 @@ use super::warp_sort::Item;
 use crate::order::composite;
 use crate::params::{Flip, Order};
 
-/// Elements of rows of at most 2^15 elements: an index and its complement have 16 bits, of which the
-/// latter is not 0.
+/// Elements of rows of at most 2^15: an index has 16 bits, of which the complement is not 0.
 pub trait Compact: Element {
     /// An element and its index.
     type Packed: Item + Word + Default;
@@ -25,7 +24,7 @@ pub trait Compact: Element {
     /// The composite of what [`Compact::ordered`] gave.
     fn composite_of(ordered: Self::Packed, flip: Flip, order: Order) -> u64;
 
-    /// An element, which lies in the upper end of a word, as a word of elements is compared with it.
+    /// An element, which lies in the upper end of a word, as words of elements are compared with.
     fn edge(bits: u32) -> u32;
     /// A tally that has counted nothing.
     const TALLY: u32;

@@ -17,12 +17,15 @@ use crate::params::{Flip, PIVOTS};
 
 /// Vectors of a lane, each with an element that may be in the sample.
 const VECTORS: usize = 8;
+/// With so few warps half a sample serves better: the first warp sorts it twice as fast.
+const FEW_WARPS: u32 = 2;
 const _: () = assert!(PIVOTS == WARP_SIZE * VECTORS as u32);
 
 /// A sample of a row, the best first: steps in shared memory.
 #[derive(Clone, Copy)]
 pub struct Pivots {
     steps: SharedArray<u32>,
+    count: u32,
 }
 
 impl Pivots {
@@ -31,10 +34,12 @@ impl Pivots {
     #[inline(always)]
     pub fn new<E: Compact>(held: &HeldRow<'_, E, 1>, steps: SharedArray<u32>) -> Self {
         let (warp, warps) = (thread_idx_x() / WARP_SIZE, block_dim_x() / WARP_SIZE);
-        let bits = warps.trailing_zeros();
+        let is_half = warps <= FEW_WARPS;
+        let stride = if is_half { 2 * warps } else { warps };
+        let bits = stride.trailing_zeros();
         unroll!(vector in VECTORS => {
             // Of each vector's lanes others, so that the whole row is sampled.
-            if (vector as u32 + lane_id()) & (warps - 1) == 0 {
+            if (vector as u32 + lane_id()) & (stride - 1) == 0 {
                 let place = (warp * VECTORS as u32 + vector as u32) * WARP_SIZE + lane_id();
                 steps.set(place >> bits, held.leader(vector));
             }
@@ -42,11 +47,15 @@ impl Pivots {
         // Separates the sample from its order.
         sync_threads();
         if warp == 0 {
-            order::<E>(steps, held.flip);
+            if is_half {
+                order::<E, { VECTORS / 2 }>(steps, held.flip);
+            } else {
+                order::<E, VECTORS>(steps, held.flip);
+            }
         }
         // Separates the order from its use.
         sync_threads();
-        Pivots { steps }
+        Pivots { steps, count: if is_half { PIVOTS / 2 } else { PIVOTS } }
     }
 
     /// The step of this number: 1 is the best.
@@ -56,18 +65,19 @@ impl Pivots {
     }
 }
 
-/// Turns a sample's elements into steps, the best first. For the lanes of a warp together.
+/// Turns a sample's elements, `R` a lane, into steps, the best first. For the lanes of a warp
+/// together.
 #[inline(always)]
-fn order<E: Compact>(steps: SharedArray<u32>, flip: Flip) {
-    let mut own = [0; VECTORS];
-    unroll!(i in VECTORS => {
+fn order<E: Compact, const R: usize>(steps: SharedArray<u32>, flip: Flip) {
+    let mut own = [0; R];
+    unroll!(i in R => {
         let bits = steps.get(i as u32 * WARP_SIZE + lane_id());
         own[i] = step_of::<E>(E::key(bits) ^ flip.mask());
     });
     warp_sort_descending(&mut own);
     // Separates the reads from the lanes' writes to others' places.
     sync_warp(FULL_MASK);
-    unroll!(i in VECTORS => { steps.set(lane_id() * VECTORS as u32 + i as u32, own[i]); });
+    unroll!(i in R => { steps.set(lane_id() * R as u32 + i as u32, own[i]); });
 }
 
 /// Numbers that the threads of a block add up, one round behind the other.
@@ -137,14 +147,17 @@ pub fn find_bound<E: Compact>(
     let mut bound = Bound { step: worst, count: n, own: held.own_reaching(worst), better: 0 };
     let mut most = step_of::<E>(u32::MAX);
     // The sample's numbers between which the bound lies, and the elements that reach their steps.
-    let (mut above, mut below) = ((0, 0), (PIVOTS + 1, held_max));
+    let (mut above, mut below) = ((0, 0), (pivots.count + 1, held_max));
     let wanted = (k + room) / 2;
     let mut tries = 0;
     while bound.count > room && bound.step < most {
         let mut number = 0;
         let mut tried = bound.step + (most - bound.step).div_ceil(2);
         if tries < TRIES && below.0 - above.0 > 1 {
-            number = between(above, below, wanted);
+            // Of a step that has several places in the sample many elements are equals: whether they
+            // are what is too much is told by the next one.
+            let has_equals = below.0 <= pivots.count && pivots.get(below.0 - 1) == bound.step;
+            number = if has_equals { below.0 - 1 } else { between(above, below, wanted) };
             tried = pivots.get(number).max(bound.step + 1).min(most);
         }
         let own = held.own_reaching(tried);
