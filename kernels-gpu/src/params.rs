@@ -218,6 +218,11 @@ pub const fn wide_items(k: u32) -> u32 {
     (k + k / 20 + 32).next_multiple_of(128)
 }
 
+/// As many of them as a row of `n` elements can have.
+const fn wide_items_of(n: u32, k: u32) -> u32 {
+    if n < wide_items(k) { n } else { wide_items(k) }
+}
+
 const _: () = {
     assert!(wide_items(WIDE_K_MAX) <= 32 * WIDE_WARPS_MAX * WIDE_THREAD_ITEMS as u32);
     assert!(wide_max(Dtype::F16, WIDE_WARPS_MAX) <= 1 << 15);
@@ -227,7 +232,7 @@ const _: () = {
 /// power of two, at most [`WIDE_WARPS_MAX`] where it will do.
 pub const fn wide_warps(dtype: Dtype, n: u32, k: u32) -> u32 {
     let hold = n.div_ceil(wide_max(dtype, 1));
-    let sort = wide_items(k).div_ceil(32 * WIDE_THREAD_ITEMS as u32);
+    let sort = wide_items_of(n, k).div_ceil(32 * WIDE_THREAD_ITEMS as u32);
     (if hold > sort { hold } else { sort }).next_power_of_two()
 }
 
@@ -255,9 +260,9 @@ impl WideLayout {
     pub const ITEMS: u32 = Self::CONTROL + 4 * Self::CONTROL_WORDS;
 
     /// Bytes in all.
-    pub const fn bytes(dtype: Dtype, k: u32) -> u32 {
+    pub const fn bytes(dtype: Dtype, n: u32, k: u32) -> u32 {
         let item_bytes = 2 * dtype.bytes() as u32;
-        let items = wide_items(k);
+        let items = wide_items_of(n, k);
         // One is left out behind as many as the banks hold.
         Self::ITEMS + item_bytes * (items + items / (128 / item_bytes))
     }

@@ -195,7 +195,8 @@ fn blocks_hold_rows_of_a_large_k() {
             (longest / 16 + 1, 129, 2),
             (2000, 215, 2),
             (2000, 500, 4),
-            (2048, 2048, 16),
+            (2048, 2048, 8),
+            (2304, 2048, 16),
             (longest, 129, 16),
         ] {
             let Launch { symbol, grid, block, .. } = launch(dtype, 133, n, k);

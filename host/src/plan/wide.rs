@@ -25,13 +25,13 @@ pub(super) fn plan(
     device: &DeviceLimits,
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
-    let dtype = problem.dtype;
+    let Problem { dtype, n, k, .. } = *problem;
     reasons.push(format!("rows that a block holds: {warps} warps each; no knob applies"));
     let launch = Launch {
         symbol: format!("wide_{}", dtype.name()),
         grid: grid(problem.rows as u64, backend, device)?,
         block: warps * 32,
-        shared_bytes: WideLayout::bytes(dtype, problem.k as u32),
+        shared_bytes: WideLayout::bytes(dtype, n as u32, k as u32),
         cluster: 1,
     };
     Ok(short::of_launch(problem, launch))

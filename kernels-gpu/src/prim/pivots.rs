@@ -154,8 +154,8 @@ pub fn find_bound<E: Compact>(
         let mut number = 0;
         let mut tried = bound.step + (most - bound.step).div_ceil(2);
         if tries < TRIES && below.0 - above.0 > 1 {
-            // Of a step that has several places in the sample many elements are equals: whether they
-            // are what is too much is told by the next one.
+            // A step that has several places in the sample has many equals. Whether they are what
+            // is too much, the next one tells.
             let has_equals = below.0 <= pivots.count && pivots.get(below.0 - 1) == bound.step;
             number = if has_equals { below.0 - 1 } else { between(above, below, wanted) };
             tried = pivots.get(number).max(bound.step + 1).min(most);
