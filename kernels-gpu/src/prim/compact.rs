@@ -17,8 +17,8 @@ pub trait Compact: Element {
     /// An element and its index.
     type Packed: Item + Word + Default;
 
-    /// Packs an element, which lies in the upper end of a word.
-    fn pack(bits: u32, index: u32) -> Self::Packed;
+    /// Packs an element, which lies in the upper end of a word, and its index' complement.
+    fn pack(bits: u32, complement: u32) -> Self::Packed;
     /// What is packed, such that greater comes first; never 0.
     fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
     /// The composite of what [`Compact::ordered`] gave.
@@ -41,8 +41,8 @@ impl Compact for F32 {
     const TALLY: u32 = F32_TALLY;
 
     #[inline(always)]
-    fn pack(bits: u32, index: u32) -> u64 {
-        (bits as u64) << 32 | !index as u64
+    fn pack(bits: u32, complement: u32) -> u64 {
+        (bits as u64) << 32 | complement as u64
     }
     #[inline(always)]
     fn ordered(packed: u64, flip: Flip, order: Order) -> u64 {
@@ -85,8 +85,8 @@ macro_rules! compact_half {
             const TALLY: u32 = $start;
 
             #[inline(always)]
-            fn pack(bits: u32, index: u32) -> u32 {
-                bits | !index & 0xffff
+            fn pack(bits: u32, complement: u32) -> u32 {
+                bits & 0xffff_0000 | complement & 0xffff
             }
             #[inline(always)]
             fn ordered(packed: u32, flip: Flip, order: Order) -> u32 {

@@ -335,7 +335,7 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
     /// Whether an element is on the wanted side of a [`Floor`]'s edge.
     #[inline(always)]
     fn is_beyond(&self, value: f32, edge: u32) -> bool {
-        (value <= E::value(edge)) != (self.flip == Flip::LARGEST)
+        is_at_most(value, E::value(edge)) != (self.flip == Flip::LARGEST)
     }
 
     /// Puts the lane's elements that reach a step from `slot` on.
@@ -346,7 +346,12 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
             return self.put(&self.places(), slot, list);
         }
         let is_stray = self.is_stray && self.is_beyond(E::value(self.stray), edge);
-        self.put_where(slot, is_stray, list, |_, value| self.is_beyond(value, edge));
+        let edge = E::value(edge);
+        // Turned round where a NaN is wanted.
+        match self.flip {
+            Flip::LARGEST => self.put_where(slot, is_stray, list, |_, x| !is_at_most(x, edge)),
+            _ => self.put_where(slot, is_stray, list, |_, x| is_at_most(x, edge)),
+        }
     }
 
     /// Puts so many of the lane's elements from `slot` on.
@@ -368,22 +373,24 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
         is_chosen: impl Fn(usize, f32) -> bool,
     ) {
         let mut next = list.at(slot);
-        let first = self.row.index_of_vector(self.first + lane_id());
+        // An index' complement grows less as the index grows.
+        let first = !self.row.index_of_vector(self.first + lane_id());
         unroll!(b in B => {
             unroll!(u in UNIT => {
                 let vector = Self::vectors_before(b) + u as u32 * WARP_SIZE;
-                let index = first + vector * E::PER_VECTOR as u32;
+                let complement = first - vector * E::PER_VECTOR as u32;
                 unroll!(part in E::PER_VECTOR => {
                     let place = b * 8 * UNIT + u * E::PER_VECTOR + part;
                     if is_chosen(place, self.units[b].value(u, part)) {
-                        next.set(0, E::pack(self.units[b].part(u, part), index + part as u32));
+                        let bits = self.units[b].part(u, part);
+                        next.set(0, E::pack(bits, complement - part as u32));
                         next = next.at(1);
                     }
                 });
             });
         });
         if is_stray {
-            next.set(0, E::pack(self.stray, self.row.stray_index(lane_id())));
+            next.set(0, E::pack(self.stray, !self.row.stray_index(lane_id())));
         }
     }
 
@@ -392,4 +399,10 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
     pub fn leader(&self, vector: usize) -> u32 {
         self.units[vector / UNIT].part(vector % UNIT, 0)
     }
+}
+
+/// Whether a number is at most another; a NaN never is.
+#[inline(always)]
+fn is_at_most(value: f32, edge: f32) -> bool {
+    value <= edge
 }
