@@ -85,6 +85,12 @@ fn rows_in_warps() {
     support::short::give_the_same_answer(&emulator(), 5);
 }
 
+#[test]
+fn rows_in_blocks() {
+    support::wide::give_the_same_answer(&emulator(), 5);
+    support::wide::ragged_rows(&emulator(), 9);
+}
+
 /// More than one run, the last one short.
 #[test]
 fn a_k_of_several_runs() {

@@ -14,7 +14,7 @@ use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
-const TESTS: [GpuTest; 18] = [
+const TESTS: [GpuTest; 19] = [
     ("seed_table", seed_table),
     ("random_problems", random_problems),
     ("long_rows", long_rows),
@@ -22,6 +22,7 @@ const TESTS: [GpuTest; 18] = [
     ("large_batches", large_batches),
     ("rows_in_clusters", rows_in_clusters),
     ("rows_in_warps", rows_in_warps),
+    ("rows_in_blocks", rows_in_blocks),
     ("hundred_repeats", hundred_repeats),
     ("from_the_hosts_memory", from_the_hosts_memory),
     ("no_knob_changes_the_answer", no_knob_changes_the_answer),
@@ -135,6 +136,12 @@ fn rows_in_clusters(runtime: &Runtime) {
 /// As many as no GPU has multiprocessors.
 fn rows_in_warps(runtime: &Runtime) {
     support::short::give_the_same_answer(runtime, 200);
+}
+
+/// As many as no GPU has multiprocessors.
+fn rows_in_blocks(runtime: &Runtime) {
+    support::wide::give_the_same_answer(runtime, 200);
+    support::wide::ragged_rows(runtime, 200);
 }
 
 fn hundred_repeats(runtime: &Runtime) {

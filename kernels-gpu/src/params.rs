@@ -159,7 +159,7 @@ pub enum Join {
     LastBlock = 1,
 }
 
-/// Scalars of the kernel `short`.
+/// Scalars of the kernels `short`, `medium` and `wide`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ShortParams {
@@ -167,16 +167,16 @@ pub struct ShortParams {
     pub row_stride: u64,
     /// Rows.
     pub rows: u32,
-    /// Elements in a row, at most [`short_max`].
+    /// Elements in a row, at most [`short_max`], or [`wide_max`].
     pub n: u32,
-    /// Wanted elements a row, at least 1 and at most [`SMALL_K_MAX`].
+    /// Wanted elements a row, at least 1 and at most [`SMALL_K_MAX`], or [`WIDE_K_MAX`].
     pub k: u32,
     /// Which end is wanted.
     pub flip: Flip,
     /// The indices' type.
     pub index: Index,
-    /// Zero.
-    pub reserved: u32,
+    /// The answer's order; with a `k` of at most [`SMALL_K_MAX`] best first.
+    pub order: Order,
 }
 
 const _: () = assert!(size_of::<ShortParams>() == 32 && align_of::<ShortParams>() == 8);
@@ -194,6 +194,81 @@ pub const fn short_items(k: u32) -> u32 {
 
 /// A lane has so many of them at most.
 pub const SHORT_LANE_ITEMS: usize = (short_items(SMALL_K_MAX) / 32) as usize;
+
+/// The most warps of a block of `wide`.
+pub const WIDE_WARPS_MAX: u32 = 16;
+
+/// The greatest `k` of `wide`.
+pub const WIDE_K_MAX: u32 = 2048;
+
+/// The most items that a thread of `wide` sorts.
+pub const WIDE_THREAD_ITEMS: usize = 8;
+
+/// Elements of the sample in which `wide` looks for steps to try.
+pub const PIVOTS: u32 = 256;
+
+/// Elements in a row that `warps` warps of `wide` hold, whatever its alignment.
+pub const fn wide_max(dtype: Dtype, warps: u32) -> u32 {
+    warps * short_max(dtype, 8)
+}
+
+/// Items that a block of `wide` has room for: a twentieth more than `k` and some, so that a bound
+/// is found quickly; in whole runs of a warp, since others cost as much to sort.
+pub const fn wide_items(k: u32) -> u32 {
+    (k + k / 20 + 32).next_multiple_of(128)
+}
+
+/// As many of them as a row of `n` elements can have.
+const fn wide_items_of(n: u32, k: u32) -> u32 {
+    if n < wide_items(k) { n } else { wide_items(k) }
+}
+
+const _: () = {
+    assert!(wide_items(WIDE_K_MAX) <= 32 * WIDE_WARPS_MAX * WIDE_THREAD_ITEMS as u32);
+    assert!(wide_max(Dtype::F16, WIDE_WARPS_MAX) <= 1 << 15);
+};
+
+/// Warps of a block of `wide` that hold a row of `n` elements and sort what reaches its bound: a
+/// power of two, at most [`WIDE_WARPS_MAX`] where it will do.
+pub const fn wide_warps(dtype: Dtype, n: u32, k: u32) -> u32 {
+    let hold = n.div_ceil(wide_max(dtype, 1));
+    let sort = wide_items_of(n, k).div_ceil(32 * WIDE_THREAD_ITEMS as u32);
+    (if hold > sort { hold } else { sort }).next_power_of_two()
+}
+
+/// Where a block of `wide` keeps its parts in shared memory, in bytes.
+///
+/// | part | type | lifetime |
+/// |---|---|---|
+/// | sample | `[u32; PIVOTS]` | until a bound is found |
+/// | control | `[u32; 32]` | until the items are there: sums, their number, the warps' equals |
+/// | items | `[u64]` or `[u32]` of [`wide_items`], spread | from the bound on |
+pub struct WideLayout;
+
+impl WideLayout {
+    /// Offset of the control words.
+    pub const CONTROL: u32 = 4 * PIVOTS;
+    /// How many these are.
+    pub const CONTROL_WORDS: u32 = 32;
+    /// The first of a census's sums.
+    pub const SUMS: u32 = 0;
+    /// The number of items put together.
+    pub const COUNTER: u32 = 4;
+    /// The first of the warps' equals.
+    pub const EQUALS: u32 = 8;
+    /// Offset of the items.
+    pub const ITEMS: u32 = Self::CONTROL + 4 * Self::CONTROL_WORDS;
+
+    /// Bytes in all.
+    pub const fn bytes(dtype: Dtype, n: u32, k: u32) -> u32 {
+        let item_bytes = 2 * dtype.bytes() as u32;
+        let items = wide_items_of(n, k);
+        // One is left out behind as many as the banks hold.
+        Self::ITEMS + item_bytes * (items + items / (128 / item_bytes))
+    }
+}
+
+const _: () = assert!(WideLayout::EQUALS + WIDE_WARPS_MAX <= WideLayout::CONTROL_WORDS);
 
 /// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

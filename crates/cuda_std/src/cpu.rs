@@ -3,6 +3,7 @@
 use simt::collective::{self, Reduce};
 use simt::{cluster, global, index, shared};
 
+use crate::count::halves;
 use crate::float::{bf16_to_f32, pairs};
 
 pub use cluster::{arrive as cluster_arrive, rank as cluster_rank, wait as cluster_wait};
@@ -151,6 +152,24 @@ pub fn mark_not_above(mask: u32, bit: u32, a: f32, b: f32) -> u32 {
 }
 pub fn add_not_below(sum: u32, word: u32, a: f32, b: f32) -> u32 {
     if a < b { sum } else { sum.wrapping_add(word) }
+}
+pub fn tally_f32_above_or_nan(tally: u32, a: u32, b: u32) -> u32 {
+    mark_above_or_nan(0, 1, f32::from_bits(a), f32::from_bits(b)) + tally
+}
+pub fn tally_f32_at_most(tally: u32, a: u32, b: u32) -> u32 {
+    mark_at_most(0, 1, f32::from_bits(a), f32::from_bits(b)) + tally
+}
+pub fn tally_f16_above_or_nan(tally: u32, a: u32, b: u32) -> u32 {
+    halves::above_or_nan(tally, a, b, f16_to_f32)
+}
+pub fn tally_f16_at_most(tally: u32, a: u32, b: u32) -> u32 {
+    halves::at_most(tally, a, b, f16_to_f32)
+}
+pub fn tally_bf16_above_or_nan(tally: u32, a: u32, b: u32) -> u32 {
+    halves::above_or_nan(tally, a, b, bf16_to_f32)
+}
+pub fn tally_bf16_at_most(tally: u32, a: u32, b: u32) -> u32 {
+    halves::at_most(tally, a, b, bf16_to_f32)
 }
 pub fn opaque(word: u32) -> u32 {
     word

@@ -484,6 +484,54 @@ pub fn add_not_below(sum: u32, word: u32, a: f32, b: f32) -> u32 {
     sum
 }
 
+/// A comparison whose result is a number, 1 or 0, and an addition: on Hopper half as long as a
+/// predicate and an addition under it, which are one pipe's.
+macro_rules! tally {
+    ($($name:ident = $compare:literal, $add:literal;)*) => { $(
+        #[inline(always)]
+        pub fn $name(tally: u32, a: u32, b: u32) -> u32 {
+            let mut tally = tally;
+            // SAFETY: arithmetic between registers.
+            unsafe {
+                asm!(concat!("{{ .reg .b32 ones; ", $compare, " ones, {1}, {2}; ", $add,
+                             " {0}, {0}, ones; }}"),
+                     inout(reg32) tally, in(reg32) a, in(reg32) b,
+                     options(pure, nomem, nostack, preserves_flags));
+            }
+            tally
+        }
+    )* };
+}
+tally! {
+    tally_f32_above_or_nan = "set.gtu.f32.f32", "add.rn.f32";
+    tally_f32_at_most = "set.le.f32.f32", "add.rn.f32";
+    tally_f16_above_or_nan = "set.gtu.f16x2.f16x2", "add.rn.f16x2";
+    tally_f16_at_most = "set.le.f16x2.f16x2", "add.rn.f16x2";
+}
+#[cfg(sm90)]
+tally! {
+    tally_bf16_above_or_nan = "set.gtu.bf16x2.bf16x2", "add.rn.bf16x2";
+    tally_bf16_at_most = "set.le.bf16x2.bf16x2", "add.rn.bf16x2";
+}
+
+/// Before sm_90 no instruction compares two `bf16` at once.
+#[cfg(not(sm90))]
+mod bf16_tally {
+    use crate::count::halves;
+    use crate::float::bf16_to_f32;
+
+    #[inline(always)]
+    pub fn tally_bf16_above_or_nan(tally: u32, a: u32, b: u32) -> u32 {
+        halves::above_or_nan(tally, a, b, bf16_to_f32)
+    }
+    #[inline(always)]
+    pub fn tally_bf16_at_most(tally: u32, a: u32, b: u32) -> u32 {
+        halves::at_most(tally, a, b, bf16_to_f32)
+    }
+}
+#[cfg(not(sm90))]
+pub use bf16_tally::{tally_bf16_above_or_nan, tally_bf16_at_most};
+
 /// The same word, of which the compiler knows nothing.
 #[inline(always)]
 pub fn opaque(word: u32) -> u32 {

@@ -16,6 +16,7 @@ mod cluster;
 mod planner;
 mod radix;
 mod short;
+mod wide;
 
 /// What a plan must know of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub enum Argument {
     Workspace(usize),
     /// Scalars of `select`.
     Select(SelectParams),
-    /// Scalars of `short`.
+    /// Scalars of `short`, `medium` and `wide`.
     Short(ShortParams),
     /// Scalars of `merge`.
     Merge(MergeParams),
@@ -269,14 +270,17 @@ impl Plan {
             self.backend = Backend::Radix;
         }
         let (problem, backend, reasons) = (&self.problem, self.backend, &mut self.reasons);
-        let short = match backend {
-            Backend::Singlepass | Backend::Streaming => short::Instance::of(problem, device),
-            _ => None,
-        };
-        match (backend, short) {
-            (Backend::Radix, _) => radix::plan(problem, device, knobs, reasons),
-            (_, Some(instance)) => short::plan(problem, instance, backend, device, reasons),
-            _ => of_blocks(problem, Purpose::Answer, backend, device, knobs, reasons),
+        // `stream` keeps its two stages.
+        let may_hold = matches!(backend, Backend::Singlepass | Backend::Streaming);
+        if backend == Backend::Radix {
+            radix::plan(problem, device, knobs, reasons)
+        } else if let Some(warps) = may_hold.then(|| wide::warps(problem, device)).flatten() {
+            wide::plan(problem, warps, backend, device, reasons)
+        } else if let Some(held) = may_hold.then(|| short::Instance::of(problem, device)).flatten()
+        {
+            short::plan(problem, held, backend, device, reasons)
+        } else {
+            of_blocks(problem, Purpose::Answer, backend, device, knobs, reasons)
         }
     }
 

@@ -49,24 +49,29 @@ pub(super) fn plan(
     device: &DeviceLimits,
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
-    let Problem { dtype, rows, n, row_stride, k, .. } = *problem;
+    let Problem { dtype, rows, k, .. } = *problem;
     let Instance { kernel, vectors, warps } = instance;
     reasons.push(format!("short rows: a warp each, {vectors} loads a lane; no knob applies"));
-    let params = ShortParams {
-        row_stride: row_stride as u64,
-        rows: rows as u32,
-        n: n as u32,
-        k: k as u32,
-        flip: problem.flip(),
-        index: problem.index,
-        reserved: 0,
-    };
     let launch = Launch {
         symbol: format!("{kernel}_{}_u{vectors}", dtype.name()),
         grid: grid((rows as u64).div_ceil(warps.into()), backend, device)?,
         block: warps * 32,
         shared_bytes: 8 * warps * short_items(k as u32),
         cluster: 1,
+    };
+    Ok(of_launch(problem, launch))
+}
+
+/// The plan of one launch that needs no workspace.
+pub(super) fn of_launch(problem: &Problem, launch: Launch) -> GpuPlan {
+    let params = ShortParams {
+        row_stride: problem.row_stride as u64,
+        rows: problem.rows as u32,
+        n: problem.n as u32,
+        k: problem.k as u32,
+        flip: problem.flip(),
+        index: problem.index,
+        order: problem.order(),
     };
     let arguments = vec![
         Argument::Input,
@@ -75,5 +80,5 @@ pub(super) fn plan(
         Argument::Indices,
         Argument::Short(params),
     ];
-    Ok(GpuPlan { steps: vec![Step { launch, arguments }], workspace: Workspace::default() })
+    GpuPlan { steps: vec![Step { launch, arguments }], workspace: Workspace::default() }
 }

@@ -49,7 +49,7 @@ fn pieces_cover_every_vector() {
         for rows in [1, 7, 1024] {
             for dtype in Dtype::ALL {
                 for backend in ON_GPU {
-                    let problem = Problem::new(dtype, rows, n, n.min(50));
+                    let problem = Problem::new(dtype, rows, n, n.min(40));
                     let plan = gpu_plan(&problem, &device(227), &settings(backend, &[]));
                     let Step { launch, arguments } = &plan.steps[0];
                     let (pieces, covered) = match arguments.last() {
@@ -160,21 +160,64 @@ fn warps_hold_short_rows() {
         assert_sound(&plan, &device(227));
         plan.steps[0].launch.symbol.clone()
     };
-    let f32_of = |rows, n| kernel(Dtype::F32, rows, n, 128);
-    assert_eq!(
-        [512, 513, 1024].map(|n| f32_of(1, n)),
-        ["short_f32_u4", "medium_f32_u8", "medium_f32_u8"]
-    );
+    let f32_of = |rows, n| kernel(Dtype::F32, rows, n, 48);
+    assert_eq!([511, 513, 1024].map(|n| f32_of(1, n)), ["medium_f32_u8"; 3]);
     assert_eq!(
         [1025, 2048, 2049, 4096].map(|n| f32_of(133, n)[..10].to_owned()),
         ["medium_f32"; 4]
     );
     assert_eq!(kernel(Dtype::Bf16, 133, 8192, 1), "medium_bf16_u32");
-    let of_512 = [16, 17, 102, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
+    let of_512 = [16, 17, 96, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
     assert_eq!(of_512, ["short_f32_u4", "medium_f32_u8", "medium_f32_u8", "short_f32_u4"]);
-    for (rows, n, k) in [(132, 1025, 50), (133, 4097, 50), (133, 1024, 129)] {
+    for (rows, n, k) in [(132, 1025, 48), (133, 4097, 50), (132, 2049, 96)] {
         assert!(kernel(Dtype::F32, rows, n, k).starts_with("select"), "{rows}x{n}:{k}");
     }
+}
+
+/// A block holds a row where `k` is too large for a warp, unless it would have to sort as much.
+#[test]
+fn blocks_hold_rows_of_a_large_k() {
+    let launch = |dtype, rows, n, k| {
+        let problem = Problem::new(dtype, rows, n, k);
+        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Streaming, &[]));
+        assert_sound(&plan, &device(227));
+        plan.steps[0].launch.clone()
+    };
+    for dtype in Dtype::ALL {
+        // A warp holds 256 vectors and sorts 256 items.
+        let longest = 16 * 256 * dtype.per_vector() as usize;
+        for (n, k, warps) in [
+            (1000, 129, 1),
+            (longest / 16, 214, 1),
+            (longest / 16 + 1, 129, 2),
+            (2000, 215, 2),
+            (2000, 500, 4),
+            (2048, 2048, 8),
+            (2304, 2048, 16),
+            (longest, 129, 16),
+            (longest / 2, 97, 8),
+        ] {
+            for rows in [1, 133] {
+                let Launch { symbol, grid, block, .. } = launch(dtype, rows, n, k);
+                assert_eq!(symbol, format!("wide_{}", dtype.name()), "{n}:{k}");
+                assert_eq!((grid, block), (rows as u32, 32 * warps), "{n}:{k}");
+            }
+        }
+        for (rows, n, k) in [
+            (133, longest + 1, 129),
+            (133, 3000, 2049),
+            (132, longest / 2 + 1, 128),
+            (132, 4096, 2048),
+        ] {
+            assert!(launch(dtype, rows, n, k).symbol.starts_with("select"), "{rows}x{n}:{k}");
+        }
+    }
+    let few = [(132, 2048, 49), (132, 2048, 48), (132, 2049, 49), (133, 2048, 49)];
+    let few = few.map(|(rows, n, k)| launch(Dtype::F32, rows, n, k).symbol);
+    assert_eq!(few.map(|symbol| symbol == "wide_f32"), [true, false, false, false]);
+    let problem = Problem::new(Dtype::F32, 133, 3000, 300);
+    let plan = gpu_plan(&problem, &device(227), &settings(Backend::Stream, &[]));
+    assert!(plan.steps[0].launch.symbol.starts_with("select"));
 }
 
 /// Few long rows are shared by clusters, unless `k` is large, the rows are short or many, or there

@@ -27,7 +27,7 @@ pub fn give_the_same_answer(runtime: &Runtime, n: usize, warps: u32) {
                 dtype: DTYPES[turn % 3],
                 rows: 1 + turn % 2,
                 n: n - turn,
-                k: [50, 1, 128, 17][turn % 4],
+                k: [48, 1, 96, 17][turn % 4],
                 largest: turn % 5 > 0,
                 lead: turn % 8,
             };
@@ -43,7 +43,7 @@ pub fn give_the_same_answer(runtime: &Runtime, n: usize, warps: u32) {
 
 /// Rows of several lengths, 0 and less than k among them.
 pub fn ragged_rows(runtime: &Runtime, n: usize, warps: u32) {
-    let (rows, k) = (7, 60);
+    let (rows, k) = (7, 48);
     let lengths = [0, 1, k - 1, k + 1, n / 9, n / 2, n].map(|length| length as u32);
     let bits = Pattern::Ties.fill(Dtype::F32, rows, n, 3);
     let data: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();

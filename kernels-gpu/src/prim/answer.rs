@@ -7,7 +7,9 @@ use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp};
 
 use super::bins::{Ordering, block_order};
+use super::compact::Compact;
 use super::element::{Element, place_on_line};
+use super::merge_path::Spread;
 use super::queue::Queue;
 use super::rows::Row;
 use super::sort::block_rank;
@@ -232,6 +234,23 @@ impl<'a, E: Element> Answer<'a, E> {
         self.fill_up_of_warp(count);
     }
 
+    /// Writes the best k of a block's `count` items, sorted as [`Compact::ordered`] has them, and
+    /// fills up the places of rows that have fewer. For all threads of the block together, behind a
+    /// barrier.
+    #[inline(always)]
+    pub fn write_sorted(&self, items: Spread<E::Packed>, count: u32)
+    where
+        E: Compact,
+    {
+        let AnswerShape { k, flip, order, .. } = self.shape;
+        let mut rank = thread_idx_x();
+        while rank < count.min(k) {
+            self.put(rank, E::composite_of(items.get(rank), flip, order));
+            rank += block_dim_x();
+        }
+        self.fill_up(count);
+    }
+
     /// Fills the places behind the first `count`. For the lanes of a warp together.
     #[inline(always)]
     fn fill_up_of_warp(&self, count: u32) {
@@ -331,7 +350,7 @@ fn halved(item: u64) -> u32 {
 
 /// The inverse of [`halved`].
 #[inline(always)]
-fn unhalved(half: u32, flip: Flip) -> u64 {
+pub fn unhalved(half: u32, flip: Flip) -> u64 {
     let key = half ^ flip.mask();
     // The lower half of a negative element's key is ones, and so is that of NaN's, whose upper half
     // no other key has.

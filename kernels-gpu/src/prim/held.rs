@@ -1,4 +1,5 @@
-//! A whole row in a warp's registers, as it lies in memory: which of its elements reach a bound.
+//! A row in a warp's registers, or a warp's part of it, as it lies in memory: which of its elements
+//! reach a bound.
 //!
 //! A bound is a *step*: a key's significant bits. What a step means for floats is worked out once
 //! ([`Floor`]); then it is one comparison an element, without a key.
@@ -9,10 +10,11 @@ use cuda_std::warp::{
     FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_reduce_add, warp_shuffle_idx, warp_vote_ballot,
 };
 
-use super::element::{Element, value_of_key};
+use super::compact::Compact;
+use super::element::Element;
 use super::rows::{Row, Unit};
 use super::scan::warp_prefix_sum;
-use crate::order::key;
+use crate::order::{ZERO_KEY, bits_of_key, key};
 use crate::params::Flip;
 
 /// Vectors of a unit, of which a lane holds `B`.
@@ -44,7 +46,7 @@ impl<const B: usize> Places<B> {
 
     /// How many this lane has.
     #[inline(always)]
-    fn own_count(&self) -> u32 {
+    pub fn own_count(&self) -> u32 {
         let mut count = self.stray as u32;
         unroll!(b in B => {
             count += self.words[b][0].count_ones() + self.words[b][1].count_ones();
@@ -79,12 +81,12 @@ impl<const B: usize> Places<B> {
     }
 }
 
-/// A step as floats are compared with it.
+/// A step as elements are compared with it.
 #[derive(Clone, Copy)]
 struct Floor {
-    /// Where the greatest are wanted, what is not at most this reaches the step; else, what is at
-    /// most this.
-    edge: f32,
+    /// An element, in the upper end of a word. Where the greatest are wanted, what is not at most
+    /// this reaches the step; else, what is at most this.
+    edge: u32,
     /// Whether every element reaches it.
     is_all: bool,
 }
@@ -92,27 +94,41 @@ struct Floor {
 impl Floor {
     #[inline(always)]
     fn new<E: Element>(step: u32, flip: Flip) -> Self {
-        let infinity_key = key(E::DTYPE.infinity(), E::DTYPE.infinity());
-        let own = step << insignificant::<E>() ^ flip.mask();
-        // The low bits of negative elements' keys are ones.
-        let is_negative = own >> 31 == 0;
-        let low = (1 << insignificant::<E>()) - 1;
-        let own = if is_negative { own | low } else { own & !low };
-        let value = value_of_key::<E>(own);
-        let edge = match flip {
-            Flip::LARGEST if own > infinity_key => f32::INFINITY,
-            Flip::LARGEST => value.next_down(),
-            _ if own > infinity_key => f32::INFINITY,
-            _ => value,
-        };
+        let infinity = step_of::<E>(key(E::DTYPE.infinity(), E::DTYPE.infinity()));
+        let zero = step_of::<E>(ZERO_KEY);
+        let own = step ^ step_of::<E>(flip.mask());
+        let mut last = if flip == Flip::LARGEST { own.wrapping_sub(1) } else { own };
+        if last == zero - 1 {
+            // No element has this key: it would be that of the negative zero.
+            last -= 1;
+        }
+        let edge = bits_of_key(last.min(infinity) << insignificant::<E>());
         Floor { edge, is_all: step <= step_of::<E>(E::worst_key(flip)) }
     }
 }
 
-/// A row in a warp's registers: of each lane `B` units, and a stray element. Absent elements are
-/// the worst there are.
+/// Which part of a row a warp holds.
+#[derive(Clone, Copy)]
+pub struct HeldPart {
+    /// Its first vector.
+    pub first: u32,
+    /// Whether it has the elements before the row's first vector.
+    pub has_head: bool,
+    /// Whether it has the elements behind the row's last vector.
+    pub has_tail: bool,
+}
+
+impl HeldPart {
+    /// All of it.
+    pub const WHOLE: Self = HeldPart { first: 0, has_head: true, has_tail: true };
+}
+
+/// A row, or a part of it, in a warp's registers: of each lane `B` units, and a stray element.
+/// Absent elements are the worst there are.
 pub struct HeldRow<'r, E: Element, const B: usize> {
     row: &'r Row<E>,
+    /// The first vector.
+    first: u32,
     units: [Unit<E, UNIT>; B],
     /// In the upper end of a word.
     stray: u32,
@@ -125,25 +141,34 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
     /// Reads a row of at most `B` units. For the lanes of a warp together.
     #[inline(always)]
     pub fn load(row: &'r Row<E>, flip: Flip) -> Self {
+        Self::load_part(row, HeldPart::WHOLE, flip)
+    }
+
+    /// Reads the `B` units that start at a part's first vector, as far as the row has them. For the
+    /// lanes of a warp together.
+    #[inline(always)]
+    pub fn load_part(row: &'r Row<E>, part: HeldPart, flip: Flip) -> Self {
         const { assert!(B <= 4) };
-        let end = row.vector_count();
-        let mut units = [row.unit::<UNIT>(0, end, flip); B];
+        let (first, end) = (part.first, row.vector_count());
+        let mut units = [row.unit::<UNIT>(first, end, flip); B];
         unroll!(b in B => {
             if b > 0 {
-                units[b] = row.unit(Self::first_vector(b), end, flip);
+                units[b] = row.unit(first + Self::vectors_before(b), end, flip);
             }
         });
-        let is_stray = lane_id() < row.stray_count();
+        let is_head = lane_id() < row.head();
+        let has_its = if is_head { part.has_head } else { part.has_tail };
+        let is_stray = has_its && lane_id() < row.stray_count();
         let mut stray = E::worst(flip) & 0xffff_0000;
         if is_stray {
             stray = row.element(row.stray_index(lane_id()));
         }
-        HeldRow { row, units, stray, is_stray, flip }
+        HeldRow { row, first, units, stray, is_stray, flip }
     }
 
-    /// The first vector of a unit.
+    /// Vectors of the units before this one.
     #[inline(always)]
-    fn first_vector(unit: usize) -> u32 {
+    fn vectors_before(unit: usize) -> u32 {
         (unit * UNIT) as u32 * WARP_SIZE
     }
 
@@ -172,6 +197,7 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         if is_all {
             return self.places();
         }
+        let edge = E::value(edge);
         match self.flip {
             Flip::LARGEST => {
                 self.places_where(|mask, bit, x| mark_above_or_nan(mask, bit, x, edge))
@@ -254,8 +280,8 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         let width = E::PER_VECTOR as u32;
         unroll!(b in B => {
             unroll!(i in 2 => {
-                let vector = Self::first_vector(b) + (i * 32) as u32 / width * WARP_SIZE;
-                let index = self.row.index_of_vector(vector + lane_id());
+                let before = Self::vectors_before(b) + (i * 32) as u32 / width * WARP_SIZE;
+                let index = self.row.index_of_vector(self.first + before + lane_id());
                 let mut left = places.words[b][i];
                 while left != 0 {
                     let place = left.trailing_zeros();
@@ -270,4 +296,113 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         sync_warp(FULL_MASK);
         warp_shuffle_idx(FULL_MASK, through, WARP_SIZE - 1)
     }
+}
+
+/// What a block does that holds a row.
+impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
+    /// How many of the lane's elements reach a step, which is the same in all lanes.
+    #[inline(always)]
+    pub fn own_reaching(&self, step: u32) -> u32 {
+        let Floor { edge, is_all } = Floor::new::<E>(step, self.flip);
+        if is_all {
+            return self.places().own_count();
+        }
+        let mut count = (self.is_stray && self.is_beyond(E::value(self.stray), edge)) as u32;
+        if self.first < self.row.vector_count() {
+            count += match self.flip {
+                Flip::LARGEST => self.tallied(edge, E::tally_above_or_nan),
+                _ => self.tallied(edge, E::tally_at_most),
+            };
+        }
+        count
+    }
+
+    #[inline(always)]
+    fn tallied(&self, edge: u32, tally: impl Fn(u32, u32, u32) -> u32) -> u32 {
+        let edge = E::edge(edge);
+        // Two of them, so that one need not wait for itself.
+        let mut tallies = [E::TALLY; 2];
+        unroll!(b in B => {
+            unroll!(u in UNIT => {
+                unroll!(i in 4 => {
+                    tallies[i % 2] = tally(tallies[i % 2], self.units[b].word(u, i), edge);
+                });
+            });
+        });
+        E::tallied(tallies[0]) + E::tallied(tallies[1])
+    }
+
+    /// Whether an element is on the wanted side of a [`Floor`]'s edge.
+    #[inline(always)]
+    fn is_beyond(&self, value: f32, edge: u32) -> bool {
+        is_at_most(value, E::value(edge)) != (self.flip == Flip::LARGEST)
+    }
+
+    /// Puts the lane's elements that reach a step from `slot` on.
+    #[inline(always)]
+    pub fn put_reaching(&self, step: u32, slot: u32, list: SharedArray<E::Packed>) {
+        let Floor { edge, is_all } = Floor::new::<E>(step, self.flip);
+        if is_all {
+            return self.put(&self.places(), slot, list);
+        }
+        let is_stray = self.is_stray && self.is_beyond(E::value(self.stray), edge);
+        let edge = E::value(edge);
+        // Turned round where a NaN is wanted.
+        match self.flip {
+            Flip::LARGEST => self.put_where(slot, is_stray, list, |_, x| !is_at_most(x, edge)),
+            _ => self.put_where(slot, is_stray, list, |_, x| is_at_most(x, edge)),
+        }
+    }
+
+    /// Puts so many of the lane's elements from `slot` on.
+    #[inline(always)]
+    pub fn put(&self, places: &Places<B>, slot: u32, list: SharedArray<E::Packed>) {
+        self.put_where(slot, places.stray, list, |place, _| {
+            let (unit, place) = (place / (8 * UNIT), place % (8 * UNIT));
+            places.words[unit][place / 32] >> (place % 32) & 1 != 0
+        });
+    }
+
+    /// Puts the elements for which `is_chosen`, by place and value, and perhaps the stray one.
+    #[inline(always)]
+    fn put_where(
+        &self,
+        slot: u32,
+        is_stray: bool,
+        list: SharedArray<E::Packed>,
+        is_chosen: impl Fn(usize, f32) -> bool,
+    ) {
+        let mut next = list.at(slot);
+        // An index' complement grows less as the index grows.
+        let first = !self.row.index_of_vector(self.first + lane_id());
+        unroll!(b in B => {
+            unroll!(u in UNIT => {
+                let vector = Self::vectors_before(b) + u as u32 * WARP_SIZE;
+                let complement = first - vector * E::PER_VECTOR as u32;
+                unroll!(part in E::PER_VECTOR => {
+                    let place = b * 8 * UNIT + u * E::PER_VECTOR + part;
+                    if is_chosen(place, self.units[b].value(u, part)) {
+                        let bits = self.units[b].part(u, part);
+                        next.set(0, E::pack(bits, complement - part as u32));
+                        next = next.at(1);
+                    }
+                });
+            });
+        });
+        if is_stray {
+            next.set(0, E::pack(self.stray, !self.row.stray_index(lane_id())));
+        }
+    }
+
+    /// The first element of one of the lane's vectors, in the upper end of a word.
+    #[inline(always)]
+    pub fn leader(&self, vector: usize) -> u32 {
+        self.units[vector / UNIT].part(vector % UNIT, 0)
+    }
+}
+
+/// Whether a number is at most another; a NaN never is.
+#[inline(always)]
+fn is_at_most(value: f32, edge: f32) -> bool {
+    value <= edge
 }

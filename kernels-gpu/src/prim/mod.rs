@@ -2,13 +2,16 @@
 //! is valid.
 pub mod answer;
 pub mod bins;
+pub mod compact;
 pub mod element;
 pub mod held;
 pub mod lists;
 pub mod masking;
 pub mod mass;
+pub mod merge_path;
 pub mod part;
 pub mod parts;
+pub mod pivots;
 pub mod queue;
 pub mod rows;
 pub mod scan;

@@ -257,6 +257,12 @@ impl<E: Element, const U: usize> Unit<E, U> {
         (bests, has_nan)
     }
 
+    /// A word of one of the lane's vectors.
+    #[inline(always)]
+    pub fn word(&self, vector: usize, number: usize) -> u32 {
+        self.words[vector][number]
+    }
+
     /// An element of one of the lane's vectors, in the upper end of a word.
     #[inline(always)]
     pub fn part(&self, vector: usize, part: usize) -> u32 {

@@ -1,0 +1,53 @@
+//! The launch for rows that a block holds, for a `k` of hundreds.
+use kernels_gpu::params::{
+    SMALL_K_MAX, WIDE_K_MAX, WIDE_WARPS_MAX, WideLayout, short_max, wide_items, wide_max,
+    wide_warps,
+};
+use kernels_gpu::variants::SHORT_VECTORS;
+
+use super::{DeviceLimits, GpuPlan, Launch, grid, short};
+use crate::error::Error;
+use crate::problem::Problem;
+use crate::settings::Backend;
+
+/// Warps of a block that holds a row, where a block does so faster than warps or parts of rows.
+pub(super) fn warps(problem: &Problem, device: &DeviceLimits) -> Option<u32> {
+    let Problem { dtype, rows, n, k, .. } = *problem;
+    if n > wide_max(dtype, WIDE_WARPS_MAX) as usize || k > WIDE_K_MAX as usize {
+        return None;
+    }
+    let (n, k) = (u32::try_from(n).ok()?, k as u32);
+    let is_crowded = u32::try_from(rows).ok()? > device.multiprocessors;
+    // Measured on an H200, as all limits here.
+    let is_faster = if k > SMALL_K_MAX {
+        let sorts_less = wide_items(k).next_power_of_two() < n || n <= wide_items(k);
+        // Words of 16-bit elements and indices are sorted twice as fast.
+        sorts_less || is_crowded && dtype.per_vector() == 8
+    } else if k > 96 {
+        n <= wide_max(dtype, WIDE_WARPS_MAX / 2)
+    } else {
+        !is_crowded && k > 48 && n <= 2048
+    };
+    let is_held_by_short = SHORT_VECTORS.into_iter().any(|vectors| n <= short_max(dtype, vectors));
+    (is_faster && !(is_held_by_short && k <= SMALL_K_MAX)).then(|| wide_warps(dtype, n, k))
+}
+
+/// Plans a valid problem for blocks of the [`warps`] that it has.
+pub(super) fn plan(
+    problem: &Problem,
+    warps: u32,
+    backend: Backend,
+    device: &DeviceLimits,
+    reasons: &mut Vec<String>,
+) -> Result<GpuPlan, Error> {
+    let Problem { dtype, n, k, .. } = *problem;
+    reasons.push(format!("rows that a block holds: {warps} warps each; no knob applies"));
+    let launch = Launch {
+        symbol: format!("wide_{}", dtype.name()),
+        grid: grid(problem.rows as u64, backend, device)?,
+        block: warps * 32,
+        shared_bytes: WideLayout::bytes(dtype, n as u32, k as u32),
+        cluster: 1,
+    };
+    Ok(short::of_launch(problem, launch))
+}

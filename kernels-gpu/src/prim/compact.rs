@@ -1,0 +1,129 @@
+//! Elements as a block counts and orders them that holds a row in its registers: two of 16 bits an
+//! instruction, and one of them with its index in a word of 32 bits.
+use cuda_std::Word;
+use cuda_std::count::{
+    BF16_TALLY, F16_TALLY, F32_TALLY, tallied_halves, tally_bf16_above_or_nan, tally_bf16_at_most,
+    tally_f16_above_or_nan, tally_f16_at_most, tally_f32_above_or_nan, tally_f32_at_most,
+};
+
+use super::answer::unhalved;
+use super::element::{Bf16, Element, F16, F32};
+use super::warp_sort::Item;
+use crate::order::composite;
+use crate::params::{Flip, Order};
+
+/// Elements of rows of at most 2^15: an index has 16 bits, of which the complement is not 0.
+pub trait Compact: Element {
+    /// An element and its index.
+    type Packed: Item + Word + Default;
+
+    /// Packs an element, which lies in the upper end of a word, and its index' complement.
+    fn pack(bits: u32, complement: u32) -> Self::Packed;
+    /// What is packed, such that greater comes first; never 0.
+    fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
+    /// The composite of what [`Compact::ordered`] gave.
+    fn composite_of(ordered: Self::Packed, flip: Flip, order: Order) -> u64;
+
+    /// An element, which lies in the upper end of a word, as words of elements are compared with.
+    fn edge(bits: u32) -> u32;
+    /// A tally that has counted nothing.
+    const TALLY: u32;
+    /// Tallies a word's elements that are above the edge, or NaN.
+    fn tally_above_or_nan(tally: u32, word: u32, edge: u32) -> u32;
+    /// Tallies a word's elements that are at most the edge.
+    fn tally_at_most(tally: u32, word: u32, edge: u32) -> u32;
+    /// How many were tallied.
+    fn tallied(tally: u32) -> u32;
+}
+
+impl Compact for F32 {
+    type Packed = u64;
+    const TALLY: u32 = F32_TALLY;
+
+    #[inline(always)]
+    fn pack(bits: u32, complement: u32) -> u64 {
+        (bits as u64) << 32 | complement as u64
+    }
+    #[inline(always)]
+    fn ordered(packed: u64, flip: Flip, order: Order) -> u64 {
+        let item = composite(Self::key((packed >> 32) as u32), !(packed as u32), flip);
+        match order {
+            Order::Best => item,
+            Order::Index => item.rotate_left(32),
+        }
+    }
+    #[inline(always)]
+    fn composite_of(ordered: u64, _flip: Flip, order: Order) -> u64 {
+        match order {
+            Order::Best => ordered,
+            Order::Index => ordered.rotate_left(32),
+        }
+    }
+    #[inline(always)]
+    fn edge(bits: u32) -> u32 {
+        bits
+    }
+    #[inline(always)]
+    fn tally_above_or_nan(tally: u32, word: u32, edge: u32) -> u32 {
+        tally_f32_above_or_nan(tally, word, edge)
+    }
+    #[inline(always)]
+    fn tally_at_most(tally: u32, word: u32, edge: u32) -> u32 {
+        tally_f32_at_most(tally, word, edge)
+    }
+    #[inline(always)]
+    fn tallied(tally: u32) -> u32 {
+        tally - F32_TALLY
+    }
+}
+
+/// The 16-bit types differ in their tallies.
+macro_rules! compact_half {
+    ($($type:ty, $start:ident, $above:ident, $at_most:ident;)*) => { $(
+        impl Compact for $type {
+            type Packed = u32;
+            const TALLY: u32 = $start;
+
+            #[inline(always)]
+            fn pack(bits: u32, complement: u32) -> u32 {
+                bits & 0xffff_0000 | complement & 0xffff
+            }
+            #[inline(always)]
+            fn ordered(packed: u32, flip: Flip, order: Order) -> u32 {
+                let key = Self::key(packed & 0xffff_0000) ^ flip.mask();
+                let half = key & 0xffff_0000 | packed & 0xffff;
+                match order {
+                    Order::Best => half,
+                    Order::Index => half.rotate_left(16),
+                }
+            }
+            #[inline(always)]
+            fn composite_of(ordered: u32, flip: Flip, order: Order) -> u64 {
+                match order {
+                    Order::Best => unhalved(ordered, flip),
+                    Order::Index => unhalved(ordered.rotate_left(16), flip),
+                }
+            }
+            #[inline(always)]
+            fn edge(bits: u32) -> u32 {
+                bits & 0xffff_0000 | bits >> 16
+            }
+            #[inline(always)]
+            fn tally_above_or_nan(tally: u32, word: u32, edge: u32) -> u32 {
+                $above(tally, word, edge)
+            }
+            #[inline(always)]
+            fn tally_at_most(tally: u32, word: u32, edge: u32) -> u32 {
+                $at_most(tally, word, edge)
+            }
+            #[inline(always)]
+            fn tallied(tally: u32) -> u32 {
+                tallied_halves(tally, $start)
+            }
+        }
+    )* };
+}
+compact_half! {
+    F16, F16_TALLY, tally_f16_above_or_nan, tally_f16_at_most;
+    Bf16, BF16_TALLY, tally_bf16_above_or_nan, tally_bf16_at_most;
+}
