@@ -4,20 +4,21 @@
 //! # Idea
 //!
 //! ```text
-//! for each token of the piece: add what it weighs to a bin, by its distance from the row's greatest
-//! the row's last block: the bins at which the mass reaches a little less than top-p's share, and a
-//!     little more; from the one's upper border to the other's lower one is the window
+//! for each token of the piece: add what it weighs to a bin, by its distance from the row's
+//!     greatest
+//! the row's last block: the bins at which the mass reaches a little less than top-p's share, and
+//!     a little more; from the one's upper border to the other's lower one is the window
 //! ```
 //!
 //! What the real code does differently: a token counts as a number of 13 bits, as its place in its
-//! bin says, and the bin's own weight comes to it at the end, so that no exponential is taken here.
-//! Where the bins have more tokens than a block can look at, and a sample says that they are not all
-//! equal, tokens are taken to lie evenly in them, and the window is narrowed. What is guessed changes the speed of `full_window`, never what it
-//! finds.
+//! bin says, and the bin's own weight comes to it at the end, so that no exponential is taken
+//! here. Where the bins have more tokens than a block can look at, and a sample says that they are
+//! not all equal, tokens are taken to lie evenly in them, and the window is narrowed. What is
+//! guessed changes the speed of `full_window`, never what it finds.
 //!
 //! # Shapes
-//! As for `sample::full`, which leaves the row's greatest logit; sums by bin `[rows, GUESS_BINS]` of
-//! `u32`, zero before and after.
+//! As for `sample::full`, which leaves the row's greatest logit; sums by bin `[rows, GUESS_BINS]`
+//! of `u32`, zero before and after.
 //!
 //! # Work split
 //! As for `full_mass`.

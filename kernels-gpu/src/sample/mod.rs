@@ -12,6 +12,7 @@ pub mod few;
 pub mod finish;
 pub mod full;
 pub mod guess;
+pub mod lists;
 pub mod look;
 pub mod piece;
 pub mod process;

@@ -47,10 +47,12 @@
 //! # Source
 //! As for `full_guess`.
 use cuda_std::global::GlobalArrayMut;
+use cuda_std::shared::SharedArray;
 use cuda_std::thread::{sync_threads, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_idx};
 
 use super::draw::{Drawing, Running};
+use super::lists::Lists;
 use super::look::{Look, Near, Segments};
 use super::piece::{Cut, Piece, RowState, Window, item_of};
 use super::rows::RowTable;
@@ -59,15 +61,11 @@ use super::sieve::Sieve;
 use super::window_end::{End, Search, sum_filtered};
 use crate::prim::element::Element;
 use crate::prim::scan::warp_prefix_sum;
-use crate::sampling::launch::{FullParams, LIST_WORDS, MASS_THREADS, State};
+use crate::sampling::launch::{FullParams, MASS_THREADS, State};
 use crate::sampling::nucleus::Nucleus;
 use crate::sampling::params::RowParams;
-use crate::sampling::segment::{Weigher, segments};
+use crate::sampling::segment::Weigher;
 
-/// Words of a segment's list before its items.
-const LIST_HEAD: u32 = 2;
-/// Items of a segment's list.
-pub const SEGMENT_LISTED_MAX: u32 = LIST_WORDS - LIST_HEAD;
 /// Weighs and lists; ends the prefix, and draws.
 ///
 /// # Safety
@@ -133,74 +131,50 @@ pub unsafe fn full_window<E: Element>(
     let nucleus = Nucleus::new(&row, order, state.max(), piece.n);
     // SAFETY: the launch contract grants the memory.
     let search = unsafe { Search::new(look, nucleus, lists) };
-    let End { cut, is_summed } = search.end(window());
-    if thread_idx_x() == 0 {
-        state.set(State::Cut, cut);
-    }
-    let is_known = is_summed && params.draws_in_window(&row);
-    if !is_known && params.cuts_min_p != 0 && !params.draws_in_window(&row) {
-        return;
-    }
-    look.filter(&row, order, state.max(), cut);
-    if !is_known {
-        sum_filtered(&look);
-    }
-    // Separates the segments' sums from their use.
-    sync_threads();
-    let scratch = search.scratch();
-    let running = Running::of_segments(&look, scratch);
-    if thread_idx_x() == 0 {
-        state.set(State::Total, running.total);
-    }
     // SAFETY: the caller's contract on `tokens`; the row's are this block's.
     let tokens = unsafe { GlobalArrayMut::new(tokens) };
     let base = piece.number as u64 * params.num_samples as u64;
-    Drawing { look: &look, row: &row, tokens, base, scratch }.draw(running, &params);
+    let end = search.end(window());
+    Ending { look: &mut look, row: &row, state, tokens, base, scratch: search.scratch() }
+        .draw(end, &params);
 }
 
-/// The lists of a row's segments.
-#[derive(Clone, Copy)]
-pub struct Lists {
-    words: GlobalArrayMut<u64>,
-    /// The row's first word.
-    first: u64,
+/// What a row's last block needs for the draw.
+struct Ending<'a, E: Element> {
+    look: &'a mut Look<E>,
+    row: &'a RowParams,
+    state: RowState,
+    tokens: GlobalArrayMut<u32>,
+    /// The row's first token.
+    base: u64,
+    scratch: SharedArray<u64>,
 }
 
-impl Lists {
-    /// Those of the row of `piece`; a row has room for the segments of `n` elements.
-    ///
-    /// # Safety
-    /// - *in bounds*: `words` points to [`LIST_WORDS`] for each segment, aligned;
-    /// - *no concurrent writer*: a list is written by one warp, and read behind a barrier.
+impl<E: Element> Ending<'_, E> {
+    /// Draws from what is kept, if that is known or cheap to find out; else a launch behind does.
+    /// For all threads of the block together.
     #[inline(always)]
-    pub unsafe fn new<E: Element>(words: *mut u64, piece: &Piece<E>, n: u32) -> Self {
-        let segments = segments(n);
-        // SAFETY: the caller vouches for them.
-        let words = unsafe { GlobalArrayMut::new(words) };
-        Lists { words, first: piece.number as u64 * segments as u64 * LIST_WORDS as u64 }
-    }
-
-    #[inline(always)]
-    fn place(&self, segment: u32, at: u32) -> u64 {
-        self.first + segment as u64 * LIST_WORDS as u64 + at as u64
-    }
-
-    /// How many items a segment has in the window, perhaps more than are listed.
-    #[inline(always)]
-    pub fn count(&self, segment: u32) -> u32 {
-        self.words.get(self.place(segment, 0)) as u32
-    }
-
-    /// What all of a segment's tokens weigh.
-    #[inline(always)]
-    pub fn all(&self, segment: u32) -> u64 {
-        self.words.get(self.place(segment, 1))
-    }
-
-    /// An item.
-    #[inline(always)]
-    pub fn item(&self, segment: u32, at: u32) -> u64 {
-        self.words.get(self.place(segment, LIST_HEAD + at))
+    fn draw(self, End { cut, is_summed }: End, params: &FullParams) {
+        let Ending { look, row, state, tokens, base, scratch } = self;
+        if thread_idx_x() == 0 {
+            state.set(State::Cut, cut);
+        }
+        let draws_here = params.draws_in_window(row);
+        let is_known = is_summed && draws_here;
+        if params.cuts_min_p != 0 && !draws_here {
+            return;
+        }
+        look.filter(row, params.order, state.max(), cut);
+        if !is_known {
+            sum_filtered(look);
+        }
+        // Separates the segments' sums from their use.
+        sync_threads();
+        let running = Running::of_segments(look, scratch);
+        if thread_idx_x() == 0 {
+            state.set(State::Total, running.total);
+        }
+        Drawing { look, row, tokens, base, scratch }.draw(running, params);
     }
 }
 
@@ -239,10 +213,7 @@ impl<E: Element> Weighing<E> {
             let count = warp_shuffle_idx(FULL_MASK, through, WARP_SIZE - 1);
             let mut at = through - own;
             let list = |at: u32, index: u32| {
-                if at < SEGMENT_LISTED_MAX {
-                    let (_, item) = item_of::<E>(index, row.element(index));
-                    self.lists.words.set(self.lists.place(segment, LIST_HEAD + at), item);
-                }
+                self.lists.put(segment, at, || item_of::<E>(index, row.element(index)).1);
             };
             if let Some(index) = stray {
                 list(at, index);
@@ -255,8 +226,7 @@ impl<E: Element> Weighing<E> {
             }
             if lane_id() == 0 {
                 segments.set_sum(segment, about.above);
-                self.lists.words.set(self.lists.place(segment, 0), count as u64);
-                self.lists.words.set(self.lists.place(segment, 1), about.all);
+                self.lists.close(segment, count, about.all);
             }
             segment += warps;
         }

@@ -7,10 +7,10 @@ use cuda_std::warp::{WARP_SIZE, lane_id};
 
 use super::descent::{Bins, Elements, Range, block_descend, element_of};
 use super::draw::Running;
+use super::lists::{Lists, SEGMENT_LISTED_MAX};
 use super::look::Look;
 use super::piece::{Window, item_of};
 use super::sieve::Sieve;
-use super::window::{Lists, SEGMENT_LISTED_MAX};
 use crate::prim::element::Element;
 use crate::prim::mass::block_sum_u64;
 use crate::prim::scan::warp_prefix_sum;

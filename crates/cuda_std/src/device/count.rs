@@ -1,5 +1,5 @@
-//! Counting, marking or summing for which of several numbers stand above another, in two instructions
-//! each.
+//! Counting, marking or summing for which of several numbers stand above another, in two
+//! instructions each.
 //!
 //! A *tally* counts elements that lie in words, in their own arithmetic: so two 16-bit elements are
 //! compared and counted at once, each half of the words for itself. It starts at a number of which
