@@ -133,7 +133,9 @@ pub unsafe fn full_guess<E: Element>(
         return;
     }
     // SAFETY: the launch contract grants the memory.
-    let (scratch, own) = unsafe { (SharedArray::new(0), SharedArray::new(FULL_BYTES)) };
+    let scratch = unsafe { SharedArray::new(0) };
+    // SAFETY: as above.
+    let own = unsafe { SharedArray::new(FULL_BYTES) };
     let guess = Guess { greatest, nucleus, scratch, own, found: Found { words: own } };
     guess.sum(whole, piece.segments());
     let row_bins = bins.wrapping_add(piece.number as usize * GUESS_BINS as usize);

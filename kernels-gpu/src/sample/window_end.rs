@@ -44,19 +44,21 @@ impl Memory {
     #[inline(always)]
     unsafe fn new() -> Self {
         // SAFETY: the caller vouches for the layout.
-        unsafe {
-            let scratch = SharedArray::new(0);
-            let words = SharedArray::new(WindowLayout::BINS);
-            Memory {
-                scratch,
-                bins: Bins { words, scratch },
-                count: SharedArray::new(WindowLayout::COUNT),
-                ranges: SharedArray::new(WindowLayout::RANGES),
-                last: SharedArray::new(WindowLayout::LAST),
-                last_masses: SharedArray::new(WindowLayout::LAST_MASSES),
-                items: SharedArray::new(WindowLayout::ITEMS),
-            }
-        }
+        let scratch = unsafe { SharedArray::new(0) };
+        // SAFETY: as above.
+        let words = unsafe { SharedArray::new(WindowLayout::BINS) };
+        // SAFETY: as above.
+        let count = unsafe { SharedArray::new(WindowLayout::COUNT) };
+        // SAFETY: as above.
+        let ranges = unsafe { SharedArray::new(WindowLayout::RANGES) };
+        // SAFETY: as above.
+        let last = unsafe { SharedArray::new(WindowLayout::LAST) };
+        // SAFETY: as above.
+        let last_masses = unsafe { SharedArray::new(WindowLayout::LAST_MASSES) };
+        // SAFETY: as above.
+        let items = unsafe { SharedArray::new(WindowLayout::ITEMS) };
+        let bins = Bins { words, scratch };
+        Memory { scratch, bins, count, ranges, last, last_masses, items }
     }
 }
 

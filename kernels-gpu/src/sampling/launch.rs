@@ -190,7 +190,8 @@ impl WindowLayout {
     pub const BYTES: u32 = Self::ITEMS + 8 * LISTED_MAX;
 }
 
-const _: () = assert!(WindowLayout::LAST % 8 == 0 && WindowLayout::ITEMS % 8 == 0);
+const _: () =
+    assert!(WindowLayout::LAST.is_multiple_of(8) && WindowLayout::ITEMS.is_multiple_of(8));
 
 /// What logarithms and ranks are taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
