@@ -69,7 +69,7 @@ fn backend_torch_is_refused() {
 #[test]
 fn no_knob_changes_the_answer() {
     let (pattern, dtype) = (Pattern::Ties, Dtype::Bf16);
-    let case = Case { pattern, dtype, rows: 2, n: 9000, k: 150, largest: true, lead: 3 };
+    let case = Case { pattern, dtype, rows: 2, n: 9000, k: 2100, largest: true, lead: 3 };
     support::corners::give_the_same_answer(&emulator(), &case);
 }
 
@@ -89,6 +89,12 @@ fn rows_in_warps() {
 fn rows_in_blocks() {
     support::wide::give_the_same_answer(&emulator(), 5);
     support::wide::ragged_rows(&emulator(), 9);
+}
+
+#[test]
+fn long_rows_of_a_large_k() {
+    support::sift::give_the_same_answer(&emulator(), 1, 2);
+    support::sift::ragged_rows(&emulator(), 9);
 }
 
 /// More than one run, the last one short.

@@ -23,6 +23,7 @@ const TESTS: [GpuTest; 19] = [
     ("rows_in_clusters", rows_in_clusters),
     ("rows_in_warps", rows_in_warps),
     ("rows_in_blocks", rows_in_blocks),
+    ("long_rows_of_a_large_k", long_rows_of_a_large_k),
     ("hundred_repeats", hundred_repeats),
     ("from_the_hosts_memory", from_the_hosts_memory),
     ("no_knob_changes_the_answer", no_knob_changes_the_answer),
@@ -142,6 +143,13 @@ fn rows_in_warps(runtime: &Runtime) {
 fn rows_in_blocks(runtime: &Runtime) {
     support::wide::give_the_same_answer(runtime, 200);
     support::wide::ragged_rows(runtime, 200);
+}
+
+fn long_rows_of_a_large_k(runtime: &Runtime) {
+    for (rows, factor) in [(3, 8), (40, 2)] {
+        support::sift::give_the_same_answer(runtime, rows, factor);
+    }
+    support::sift::ragged_rows(runtime, 90);
 }
 
 fn hundred_repeats(runtime: &Runtime) {

@@ -61,6 +61,8 @@ mod select;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod short;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod sift;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod wide;
 
 #[cfg(all(not(target_arch = "nvptx64"), feature = "testkit"))]

@@ -270,6 +270,52 @@ impl WideLayout {
 
 const _: () = assert!(WideLayout::EQUALS + WIDE_WARPS_MAX <= WideLayout::CONTROL_WORDS);
 
+/// Threads of a block of `sift`.
+pub const SIFT_THREADS: u32 = 512;
+
+/// Vectors of a row's sample in `sift`.
+pub const SIFT_SAMPLE: u32 = 8 * SIFT_THREADS;
+
+/// Groups of these.
+pub const SIFT_GROUPS: u32 = 2 * SIFT_THREADS;
+
+/// Items that a block of `sift` has room for.
+pub const SIFT_ITEMS: u32 = 8 * SIFT_THREADS;
+
+/// Elements in a row of `sift` at most: places of its sample are worked out in 32 bits.
+pub const SIFT_N_MAX: u32 = 1 << 23;
+
+/// Where a block of `sift` keeps its parts in shared memory, in bytes.
+///
+/// | part | type | lifetime |
+/// |---|---|---|
+/// | sample | `[u32; SIFT_GROUPS]`, spread | until the items are there |
+/// | control | `[u32; 64]` | the same: numbers of items, sums, the warps' equals of two turns |
+/// | items | `[u64; SIFT_ITEMS]`, spread | from the sample on |
+pub struct SiftLayout;
+
+impl SiftLayout {
+    /// Offset of the control words.
+    pub const CONTROL: u32 = 4 * (SIFT_GROUPS + SIFT_GROUPS / 32);
+    /// How many these are.
+    pub const CONTROL_WORDS: u32 = 64;
+    /// The number of items put together.
+    pub const COUNTER: u32 = 0;
+    /// The same, when it is done again.
+    pub const LAST_COUNTER: u32 = 1;
+    /// The first of a census's sums.
+    pub const SUMS: u32 = 2;
+    /// The first of the warps' equals.
+    pub const EQUALS: u32 = 8;
+    /// Offset of the items.
+    pub const ITEMS: u32 = Self::CONTROL + 4 * Self::CONTROL_WORDS;
+    /// Bytes in all.
+    pub const BYTES: u32 = Self::ITEMS + 8 * (SIFT_ITEMS + SIFT_ITEMS / 16);
+}
+
+const _: () = assert!(SiftLayout::EQUALS + SIFT_THREADS / 16 <= SiftLayout::CONTROL_WORDS);
+const _: () = assert!(SiftLayout::ITEMS.is_multiple_of(8));
+
 /// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

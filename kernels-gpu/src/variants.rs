@@ -21,6 +21,7 @@ use crate::{
     sample::window::full_window,
     select::{sample, select},
     short::short,
+    sift::sift,
     wide::wide,
 };
 
@@ -87,6 +88,9 @@ kernels! {
     medium_bf16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 1>;
     medium_bf16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 2>;
     medium_bf16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 4>;
+    sift_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = sift::<F32>;
+    sift_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = sift::<F16>;
+    sift_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = sift::<Bf16>;
     wide_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide::<F32>;
     wide_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<F16>;
     wide_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<Bf16>;

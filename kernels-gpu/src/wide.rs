@@ -165,7 +165,8 @@ fn put_together<E: Compact>(
         let pivots = Pivots::new(held, shared.sample);
         let mut census = Census::new(shared.control.at(WideLayout::SUMS));
         let held_max = wide_max(E::DTYPE, block_dim_x() / WARP_SIZE);
-        let bound = find_bound(held, pivots, &mut census, (k, room), (n, held_max));
+        let bound =
+            find_bound::<E>(held, held.flip, &pivots, &mut census, (k, room), (n, held_max));
         if bound.count <= room {
             let slot = warp_reserve(counter, bound.own);
             held.put_reaching(bound.step, slot, shared.items);

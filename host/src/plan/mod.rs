@@ -16,6 +16,7 @@ mod cluster;
 mod planner;
 mod radix;
 mod short;
+mod sift;
 mod wide;
 
 /// What a plan must know of a GPU.
@@ -68,7 +69,7 @@ pub enum Argument {
     Workspace(usize),
     /// Scalars of `select`.
     Select(SelectParams),
-    /// Scalars of `short`, `medium` and `wide`.
+    /// Scalars of `short`, `medium`, `wide` and `sift`.
     Short(ShortParams),
     /// Scalars of `merge`.
     Merge(MergeParams),
@@ -276,6 +277,8 @@ impl Plan {
             radix::plan(problem, device, knobs, reasons)
         } else if let Some(warps) = may_hold.then(|| wide::warps(problem, device)).flatten() {
             wide::plan(problem, warps, backend, device, reasons)
+        } else if may_hold && sift::is_for(problem, device) {
+            sift::plan(problem, backend, device, reasons)
         } else if let Some(held) = may_hold.then(|| short::Instance::of(problem, device)).flatten()
         {
             short::plan(problem, held, backend, device, reasons)

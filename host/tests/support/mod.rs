@@ -9,6 +9,7 @@ pub mod on_gpu;
 pub mod options;
 pub mod sampling;
 pub mod short;
+pub mod sift;
 pub mod wide;
 pub mod window;
 

@@ -242,10 +242,17 @@ impl<'a, E: Element> Answer<'a, E> {
     where
         E: Compact,
     {
-        let AnswerShape { k, flip, order, .. } = self.shape;
+        let AnswerShape { flip, order, .. } = self.shape;
+        self.write_ordered(count, |rank| E::composite_of(items.get(rank), flip, order));
+    }
+
+    /// Writes the best k of `count` items, the composites that `item` gives by rank, and fills up
+    /// the places of rows that have fewer. For all threads of the block together.
+    #[inline(always)]
+    pub fn write_ordered(&self, count: u32, item: impl Fn(u32) -> u64) {
         let mut rank = thread_idx_x();
-        while rank < count.min(k) {
-            self.put(rank, E::composite_of(items.get(rank), flip, order));
+        while rank < count.min(self.shape.k) {
+            self.put(rank, item(rank));
             rank += block_dim_x();
         }
         self.fill_up(count);

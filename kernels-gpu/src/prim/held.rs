@@ -3,6 +3,7 @@
 //!
 //! A bound is a *step*: a key's significant bits. What a step means for floats is worked out once
 //! ([`Floor`]); then it is one comparison an element, without a key.
+use cuda_std::Word;
 use cuda_std::count::{mark_above_or_nan, mark_at_most};
 use cuda_std::shared::SharedArray;
 use cuda_std::unroll;
@@ -164,6 +165,20 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
             stray = row.element(row.stray_index(lane_id()));
         }
         HeldRow { row, first, units, stray, is_stray, flip }
+    }
+
+    /// Reads one vector a place of one unit, those of these numbers, which the row has: elements
+    /// that have no index.
+    #[inline(always)]
+    pub fn load_at(row: &'r Row<E>, flip: Flip, number: impl Fn(usize) -> u32) -> Self {
+        let units = [row.unit_at::<UNIT>(flip, number); B];
+        HeldRow { row, first: 0, units, stray: E::worst(flip), is_stray: false, flip }
+    }
+
+    /// The best keys of so many groups of as many of the first unit's vectors, a power of two.
+    #[inline(always)]
+    pub fn best_keys(&self, groups: usize) -> [u32; GROUPS] {
+        self.units[0].best_keys(groups)
     }
 
     /// Vectors of the units before this one.
@@ -341,23 +356,49 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
     /// Puts the lane's elements that reach a step from `slot` on.
     #[inline(always)]
     pub fn put_reaching(&self, step: u32, slot: u32, list: SharedArray<E::Packed>) {
+        self.put_reaching_as(step, slot, list, E::pack);
+    }
+
+    /// The same, packed otherwise: an element, and its index' complement.
+    #[inline(always)]
+    pub fn put_reaching_as<T: Word>(
+        &self,
+        step: u32,
+        slot: u32,
+        list: SharedArray<T>,
+        pack: impl Fn(u32, u32) -> T,
+    ) {
         let Floor { edge, is_all } = Floor::new::<E>(step, self.flip);
         if is_all {
-            return self.put(&self.places(), slot, list);
+            return self.put_as(&self.places(), slot, list, pack);
         }
         let is_stray = self.is_stray && self.is_beyond(E::value(self.stray), edge);
         let edge = E::value(edge);
         // Turned round where a NaN is wanted.
         match self.flip {
-            Flip::LARGEST => self.put_where(slot, is_stray, list, |_, x| !is_at_most(x, edge)),
-            _ => self.put_where(slot, is_stray, list, |_, x| is_at_most(x, edge)),
+            Flip::LARGEST => {
+                self.put_where(slot, is_stray, list, pack, |_, x| !is_at_most(x, edge));
+            }
+            _ => self.put_where(slot, is_stray, list, pack, |_, x| is_at_most(x, edge)),
         }
     }
 
     /// Puts so many of the lane's elements from `slot` on.
     #[inline(always)]
     pub fn put(&self, places: &Places<B>, slot: u32, list: SharedArray<E::Packed>) {
-        self.put_where(slot, places.stray, list, |place, _| {
+        self.put_as(places, slot, list, E::pack);
+    }
+
+    /// The same, packed otherwise.
+    #[inline(always)]
+    pub fn put_as<T: Word>(
+        &self,
+        places: &Places<B>,
+        slot: u32,
+        list: SharedArray<T>,
+        pack: impl Fn(u32, u32) -> T,
+    ) {
+        self.put_where(slot, places.stray, list, pack, |place, _| {
             let (unit, place) = (place / (8 * UNIT), place % (8 * UNIT));
             places.words[unit][place / 32] >> (place % 32) & 1 != 0
         });
@@ -365,11 +406,12 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
 
     /// Puts the elements for which `is_chosen`, by place and value, and perhaps the stray one.
     #[inline(always)]
-    fn put_where(
+    fn put_where<T: Word>(
         &self,
         slot: u32,
         is_stray: bool,
-        list: SharedArray<E::Packed>,
+        list: SharedArray<T>,
+        pack: impl Fn(u32, u32) -> T,
         is_chosen: impl Fn(usize, f32) -> bool,
     ) {
         let mut next = list.at(slot);
@@ -383,14 +425,14 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
                     let place = b * 8 * UNIT + u * E::PER_VECTOR + part;
                     if is_chosen(place, self.units[b].value(u, part)) {
                         let bits = self.units[b].part(u, part);
-                        next.set(0, E::pack(bits, complement - part as u32));
+                        next.set(0, pack(bits, complement - part as u32));
                         next = next.at(1);
                     }
                 });
             });
         });
         if is_stray {
-            next.set(0, E::pack(self.stray, !self.row.stray_index(lane_id())));
+            next.set(0, pack(self.stray, !self.row.stray_index(lane_id())));
         }
     }
 

@@ -21,6 +21,20 @@ const VECTORS: usize = 8;
 const FEW_WARPS: u32 = 2;
 const _: () = assert!(PIVOTS == WARP_SIZE * VECTORS as u32);
 
+/// Some of a row's steps, sorted, the best first.
+pub trait Steps {
+    /// How many.
+    fn count(&self) -> u32;
+    /// The step of this number: 1 is the best.
+    fn get(&self, number: u32) -> u32;
+}
+
+/// A row that the threads of a block hold, or read, together.
+pub trait Reaching {
+    /// How many of this thread's elements reach a step, which is the same in all threads.
+    fn own_reaching(&self, step: u32) -> u32;
+}
+
 /// A sample of a row, the best first: steps in shared memory.
 #[derive(Clone, Copy)]
 pub struct Pivots {
@@ -57,8 +71,14 @@ impl Pivots {
         sync_threads();
         Pivots { steps, count: if is_half { PIVOTS / 2 } else { PIVOTS } }
     }
+}
 
-    /// The step of this number: 1 is the best.
+impl Steps for Pivots {
+    #[inline(always)]
+    fn count(&self) -> u32 {
+        self.count
+    }
+
     #[inline(always)]
     fn get(&self, number: u32) -> u32 {
         self.steps.get(number - 1)
@@ -116,6 +136,13 @@ impl Census {
     }
 }
 
+impl<E: Compact> Reaching for HeldRow<'_, E, 1> {
+    #[inline(always)]
+    fn own_reaching(&self, step: u32) -> u32 {
+        HeldRow::own_reaching(self, step)
+    }
+}
+
 /// A step, and how many elements are on either side.
 #[derive(Clone, Copy)]
 pub struct Bound {
@@ -133,21 +160,22 @@ pub struct Bound {
 const TRIES: u32 = 6;
 
 /// Looks for a step that at least `k` of a row's elements reach and at most `room`, where there is
-/// such a one; else the best that `k` reach. The row has more than `room` elements, and the block
-/// room for `held_max`. For all threads of the block together.
+/// such a one; else the best that `k` reach. The row has more than `room` elements; `held_max` are
+/// for how many all of the sample stands. For all threads of the block together.
 #[inline(always)]
 pub fn find_bound<E: Compact>(
-    held: &HeldRow<'_, E, 1>,
-    pivots: Pivots,
+    held: &impl Reaching,
+    flip: Flip,
+    pivots: &impl Steps,
     census: &mut Census,
     (k, room): (u32, u32),
     (n, held_max): (u32, u32),
 ) -> Bound {
-    let worst = step_of::<E>(E::worst_key(held.flip));
+    let worst = step_of::<E>(E::worst_key(flip));
     let mut bound = Bound { step: worst, count: n, own: held.own_reaching(worst), better: 0 };
     let mut most = step_of::<E>(u32::MAX);
     // The sample's numbers between which the bound lies, and the elements that reach their steps.
-    let (mut above, mut below) = ((0, 0), (pivots.count + 1, held_max));
+    let (mut above, mut below) = ((0, 0), (pivots.count() + 1, held_max));
     let wanted = (k + room) / 2;
     let mut tries = 0;
     while bound.count > room && bound.step < most {
@@ -156,7 +184,7 @@ pub fn find_bound<E: Compact>(
         if tries < TRIES && below.0 - above.0 > 1 {
             // A step that has several places in the sample has many equals. Whether they are what
             // is too much, the next one tells.
-            let has_equals = below.0 <= pivots.count && pivots.get(below.0 - 1) == bound.step;
+            let has_equals = below.0 <= pivots.count() && pivots.get(below.0 - 1) == bound.step;
             number = if has_equals { below.0 - 1 } else { between(above, below, wanted) };
             tried = pivots.get(number).max(bound.step + 1).min(most);
         }

@@ -140,6 +140,16 @@ impl<E: Element> Row<E> {
     }
 }
 
+impl<E: Element> Row<E> {
+    /// The vectors of these numbers, which the row has, as a unit whose elements have no index.
+    #[inline(always)]
+    pub fn unit_at<const U: usize>(&self, flip: Flip, number: impl Fn(usize) -> u32) -> Unit<E, U> {
+        let mut words = [[0; 4]; U];
+        unroll!(u in U => { words[u] = self.vector(number(u)); });
+        Unit { words, present: U as u32, index: 0, flip, element: PhantomData }
+    }
+}
+
 /// So many of a lane's vectors are looked into one by one.
 const FEW: u32 = 2;
 

@@ -1,0 +1,42 @@
+//! The launch for long rows that a block each reads once, for a `k` of hundreds.
+use kernels_gpu::params::{SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_K_MAX};
+
+use super::{DeviceLimits, GpuPlan, Launch, grid, short};
+use crate::error::Error;
+use crate::problem::Problem;
+use crate::settings::Backend;
+
+/// Whether a block a row is faster than parts of rows, by a sample of the row.
+pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
+    let Problem { dtype, rows, n, k, .. } = *problem;
+    let is_many = k > SMALL_K_MAX as usize && k <= WIDE_K_MAX as usize;
+    // A longer row's sample does not tell how many elements there is room for.
+    let is_told = n <= SIFT_N_MAX as usize && n * k <= 1 << 29;
+    let fits = SiftLayout::BYTES <= device.shared_bytes_max;
+    if !is_many || !is_told || !fits || u32::try_from(rows).is_err() {
+        return false;
+    }
+    // Measured on an H200: a block that has a multiprocessor to itself reads 40 KB a microsecond,
+    // which long rows take too long for unless most multiprocessors have one.
+    let is_short = n * dtype.bytes() <= 200 << 10;
+    let share = rows as f64 / f64::from(device.multiprocessors);
+    is_short || share >= 1.0 || share >= 0.48 && k >= 1024
+}
+
+/// Plans a valid problem that [`is_for`] this kernel.
+pub(super) fn plan(
+    problem: &Problem,
+    backend: Backend,
+    device: &DeviceLimits,
+    reasons: &mut Vec<String>,
+) -> Result<GpuPlan, Error> {
+    reasons.push("a sample says what is among the best of a row: a block each; no knob".into());
+    let launch = Launch {
+        symbol: format!("sift_{}", problem.dtype.name()),
+        grid: grid(problem.rows as u64, backend, device)?,
+        block: SIFT_THREADS,
+        shared_bytes: SiftLayout::BYTES,
+        cluster: 1,
+    };
+    Ok(short::of_launch(problem, launch))
+}
