@@ -159,7 +159,7 @@ pub enum Join {
     LastBlock = 1,
 }
 
-/// Scalars of the kernels `short`, `medium` and `wide`.
+/// Scalars of the kernels `short`, `medium`, `wide` and `wide_cluster`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ShortParams {
@@ -167,7 +167,7 @@ pub struct ShortParams {
     pub row_stride: u64,
     /// Rows.
     pub rows: u32,
-    /// Elements in a row, at most [`short_max`], or [`wide_max`].
+    /// Elements in a row, at most [`short_max`], or [`wide_max`], or that of a cluster's blocks.
     pub n: u32,
     /// Wanted elements a row, at least 1 and at most [`SMALL_K_MAX`], or [`WIDE_K_MAX`].
     pub k: u32,
@@ -206,6 +206,9 @@ pub const WIDE_THREAD_ITEMS: usize = 8;
 
 /// Elements of the sample in which `wide` looks for steps to try.
 pub const PIVOTS: u32 = 256;
+
+/// Half of them: what few warps take, and each block of a cluster.
+pub const HALF_SAMPLE: u32 = PIVOTS / 2;
 
 /// Elements in a row that `warps` warps of `wide` hold, whatever its alignment.
 pub const fn wide_max(dtype: Dtype, warps: u32) -> u32 {
@@ -269,6 +272,59 @@ impl WideLayout {
 }
 
 const _: () = assert!(WideLayout::EQUALS + WIDE_WARPS_MAX <= WideLayout::CONTROL_WORDS);
+
+/// The most blocks of a cluster that every GPU with clusters takes.
+pub const CLUSTER_BLOCKS_MAX: u32 = 8;
+
+/// Items that the blocks of a cluster of `wide_cluster` have room for together: half as many again
+/// as `k` and some. A round of counts costs them more than a few items more each.
+pub const fn wide_cluster_items(k: u32) -> u32 {
+    (k + k / 2 + 96).next_multiple_of(128)
+}
+
+const _: () = {
+    // One block may have all of them.
+    let places = 32 * WIDE_WARPS_MAX * WIDE_THREAD_ITEMS as u32;
+    assert!(wide_cluster_items(WIDE_K_MAX) <= places);
+};
+
+/// Where a block of `wide_cluster` keeps its parts in shared memory, in bytes.
+///
+/// | part | type | lifetime |
+/// |---|---|---|
+/// | sample | `[u32; HALF_SAMPLE]` | until it is given to the cluster's blocks |
+/// | pivots | `[u32; HALF_SAMPLE]` | until a bound is found |
+/// | numbers | `[[u32; CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX]; 2]` | from the counts on |
+/// | items | `[u64]` or `[u32]` of [`wide_cluster_items`], spread | from the bound on |
+/// | lists | as many, not spread: those of all blocks | behind the block's own order |
+pub struct WideClusterLayout;
+
+impl WideClusterLayout {
+    /// Offset of the pivots.
+    pub const PIVOTS: u32 = 4 * HALF_SAMPLE;
+    /// Offset of the numbers.
+    pub const NUMBERS: u32 = Self::PIVOTS + 4 * HALF_SAMPLE;
+    /// Offset of the items.
+    pub const ITEMS: u32 = Self::NUMBERS + 2 * 4 * CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX;
+
+    /// Offset of the lists.
+    pub const fn lists(dtype: Dtype, n: u32, k: u32) -> u32 {
+        let item_bytes = 2 * dtype.bytes() as u32;
+        let items = Self::items(n, k);
+        // One is left out behind as many as the banks hold.
+        Self::ITEMS + item_bytes * (items + items / (128 / item_bytes))
+    }
+
+    /// Bytes in all.
+    pub const fn bytes(dtype: Dtype, n: u32, k: u32) -> u32 {
+        Self::lists(dtype, n, k) + 2 * dtype.bytes() as u32 * Self::items(n, k)
+    }
+
+    /// Items that a row of `n` elements can have.
+    const fn items(n: u32, k: u32) -> u32 {
+        if n < wide_cluster_items(k) { n } else { wide_cluster_items(k) }
+    }
+}
 
 /// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use simt::{cluster, global, index, shared};
 use crate::count::halves;
 use crate::float::{bf16_to_f32, pairs};
 
-pub use cluster::{arrive as cluster_arrive, rank as cluster_rank, wait as cluster_wait};
+pub use cluster::{
+    arrive as cluster_arrive, rank as cluster_rank, size as cluster_size, wait as cluster_wait,
+};
 pub use collective::{block_and, block_count, block_or, block_sync, warp_sync};
 pub use index::{block_dim, block_index, grid_dim, lane, thread_index};
 

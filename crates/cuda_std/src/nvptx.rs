@@ -49,6 +49,8 @@ mod intrinsics {
     unsafe extern "C" {
         #[link_name = "llvm.nvvm.read.ptx.sreg.cluster.ctarank"]
         pub safe fn cluster_rank() -> u32;
+        #[link_name = "llvm.nvvm.read.ptx.sreg.cluster.nctarank"]
+        pub safe fn cluster_size() -> u32;
         #[link_name = "llvm.nvvm.barrier.cluster.arrive.aligned"]
         pub safe fn cluster_arrive();
         #[link_name = "llvm.nvvm.barrier.cluster.wait.aligned"]
@@ -69,7 +71,7 @@ mod intrinsics {
     }
 }
 
-pub use intrinsics::{cluster_arrive, cluster_rank, cluster_wait};
+pub use intrinsics::{cluster_arrive, cluster_rank, cluster_size, cluster_wait};
 
 /// The address of another block's shared memory, from that of the same place in one's own.
 #[inline(always)]

@@ -242,13 +242,25 @@ impl<'a, E: Element> Answer<'a, E> {
     where
         E: Compact,
     {
-        let AnswerShape { k, flip, order, .. } = self.shape;
+        let k = self.shape.k;
         let mut rank = thread_idx_x();
         while rank < count.min(k) {
-            self.put(rank, E::composite_of(items.get(rank), flip, order));
+            self.put_sorted(rank, items.get(rank), 0);
             rank += block_dim_x();
         }
         self.fill_up(count);
+    }
+
+    /// Writes an item, as [`Compact::ordered`] has it, of a part of the row that starts at element
+    /// `start`.
+    #[inline(always)]
+    pub fn put_sorted(&self, rank: u32, item: E::Packed, start: u32)
+    where
+        E: Compact,
+    {
+        let AnswerShape { flip, order, .. } = self.shape;
+        // An index' complement grows less as the index grows.
+        self.put(rank, E::composite_of(item, flip, order) - start as u64);
     }
 
     /// Fills the places behind the first `count`. For the lanes of a warp together.
@@ -261,9 +273,9 @@ impl<'a, E: Element> Answer<'a, E> {
         }
     }
 
-    /// Fills the places behind the first `found`.
+    /// Fills the places behind the first `found`. For all threads of the block together.
     #[inline(always)]
-    fn fill_up(&self, found: u32) {
+    pub fn fill_up(&self, found: u32) {
         let mut place = found + thread_idx_x();
         while place < self.shape.k {
             self.put(place, empty(0));

@@ -12,7 +12,8 @@ use super::warp_sort::Item;
 use crate::order::composite;
 use crate::params::{Flip, Order};
 
-/// Elements of rows of at most 2^15: an index has 16 bits, of which the complement is not 0.
+/// Elements of rows, or of a block's part of one, of about 2^15 at most: an index, counted from the
+/// part's start, has 16 bits, of which the complement is not 0.
 pub trait Compact: Element {
     /// An element and its index.
     type Packed: Item + Word + Default;
@@ -21,6 +22,12 @@ pub trait Compact: Element {
     fn pack(bits: u32, complement: u32) -> Self::Packed;
     /// What is packed, such that greater comes first; never 0.
     fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
+    /// What is worse than elements equal to that of a best first `ordered`, whatever their index,
+    /// and better than all that are worse.
+    fn behind_equals(ordered: Self::Packed) -> Self::Packed;
+    /// What is not worse than elements equal to that of a best first `ordered`, whatever their
+    /// index, and worse than all that are better.
+    fn before_equals(ordered: Self::Packed) -> Self::Packed;
     /// The composite of what [`Compact::ordered`] gave.
     fn composite_of(ordered: Self::Packed, flip: Flip, order: Order) -> u64;
 
@@ -51,6 +58,14 @@ impl Compact for F32 {
             Order::Best => item,
             Order::Index => item.rotate_left(32),
         }
+    }
+    #[inline(always)]
+    fn behind_equals(ordered: u64) -> u64 {
+        ordered & !0xffff_ffff
+    }
+    #[inline(always)]
+    fn before_equals(ordered: u64) -> u64 {
+        ordered | 0xffff_ffff
     }
     #[inline(always)]
     fn composite_of(ordered: u64, _flip: Flip, order: Order) -> u64 {
@@ -96,6 +111,14 @@ macro_rules! compact_half {
                     Order::Best => half,
                     Order::Index => half.rotate_left(16),
                 }
+            }
+            #[inline(always)]
+            fn behind_equals(ordered: u32) -> u32 {
+                ordered & 0xffff_0000
+            }
+            #[inline(always)]
+            fn before_equals(ordered: u32) -> u32 {
+                ordered | 0xffff
             }
             #[inline(always)]
             fn composite_of(ordered: u32, flip: Flip, order: Order) -> u64 {

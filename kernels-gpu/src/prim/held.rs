@@ -112,6 +112,10 @@ impl Floor {
 pub struct HeldPart {
     /// Its first vector.
     pub first: u32,
+    /// The first vector behind it; the row may end before.
+    pub end: u32,
+    /// The element from which on a block counts indices.
+    pub start: u32,
     /// Whether it has the elements before the row's first vector.
     pub has_head: bool,
     /// Whether it has the elements behind the row's last vector.
@@ -120,15 +124,18 @@ pub struct HeldPart {
 
 impl HeldPart {
     /// All of it.
-    pub const WHOLE: Self = HeldPart { first: 0, has_head: true, has_tail: true };
+    pub const WHOLE: Self = HeldPart { first: 0, end: u32::MAX, start: 0, has_head: true, has_tail: true };
 }
 
 /// A row, or a part of it, in a warp's registers: of each lane `B` units, and a stray element.
 /// Absent elements are the worst there are.
 pub struct HeldRow<'r, E: Element, const B: usize> {
     row: &'r Row<E>,
-    /// The first vector.
+    /// The first vector, and the first behind the last.
     first: u32,
+    end: u32,
+    /// What indices are counted from where a block puts its elements together.
+    start: u32,
     units: [Unit<E, UNIT>; B],
     /// In the upper end of a word.
     stray: u32,
@@ -144,12 +151,12 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         Self::load_part(row, HeldPart::WHOLE, flip)
     }
 
-    /// Reads the `B` units that start at a part's first vector, as far as the row has them. For the
+    /// Reads the `B` units that start at a part's first vector, as far as it and the row go. For the
     /// lanes of a warp together.
     #[inline(always)]
     pub fn load_part(row: &'r Row<E>, part: HeldPart, flip: Flip) -> Self {
         const { assert!(B <= 4) };
-        let (first, end) = (part.first, row.vector_count());
+        let (first, end) = (part.first, row.vector_count().min(part.end));
         let mut units = [row.unit::<UNIT>(first, end, flip); B];
         unroll!(b in B => {
             if b > 0 {
@@ -163,7 +170,7 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         if is_stray {
             stray = row.element(row.stray_index(lane_id()));
         }
-        HeldRow { row, first, units, stray, is_stray, flip }
+        HeldRow { row, first, end, start: part.start, units, stray, is_stray, flip }
     }
 
     /// Vectors of the units before this one.
@@ -308,7 +315,7 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
             return self.places().own_count();
         }
         let mut count = (self.is_stray && self.is_beyond(E::value(self.stray), edge)) as u32;
-        if self.first < self.row.vector_count() {
+        if self.first < self.end {
             count += match self.flip {
                 Flip::LARGEST => self.tallied(edge, E::tally_above_or_nan),
                 _ => self.tallied(edge, E::tally_at_most),
@@ -374,7 +381,7 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
     ) {
         let mut next = list.at(slot);
         // An index' complement grows less as the index grows.
-        let first = !self.row.index_of_vector(self.first + lane_id());
+        let first = !(self.row.index_of_vector(self.first + lane_id()) - self.start);
         unroll!(b in B => {
             unroll!(u in UNIT => {
                 let vector = Self::vectors_before(b) + u as u32 * WARP_SIZE;
@@ -390,7 +397,8 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
             });
         });
         if is_stray {
-            next.set(0, E::pack(self.stray, !self.row.stray_index(lane_id())));
+            let index = self.row.stray_index(lane_id()) - self.start;
+            next.set(0, E::pack(self.stray, !index));
         }
     }
 

@@ -20,6 +20,12 @@ pub fn cluster_block_rank() -> u32 {
     backend::cluster_rank()
 }
 
+/// Blocks of the cluster.
+#[inline(always)]
+pub fn cluster_block_count() -> u32 {
+    backend::cluster_size()
+}
+
 /// Tells the cluster's other blocks that this thread has come here; what it wrote before is visible
 /// to whoever waits for it. Every thread of the cluster; followed by [`wait_for_cluster`].
 #[inline(always)]

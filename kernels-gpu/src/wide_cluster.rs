@@ -1,0 +1,304 @@
+//! The kernel `wide_cluster`: as [`crate::wide`], but the blocks of a cluster hold a row, of up to
+//! eight times as many elements.
+//!
+//! # Idea
+//!
+//! ```text
+//! load the block's part of the row into its registers
+//! sort a sample of it; give the best of that to every block of the cluster; sort what is given
+//! until k elements reach a step, and few more: count those that reach the next one to try,
+//!     each warp's count to every block
+//! put together what reaches it in the block's part; sort that
+//! give it to every block
+//! an item's place is the number of items in all blocks' lists that come before it: write it there
+//! ```
+//!
+//! What the real code does differently: where more equals of the best step that `k` elements reach
+//! remain than there is room for, those behind the first that are needed are dropped. A row of
+//! which there is room for all is sorted as it is. An answer in the order of indices has no room
+//! for more than `k`, is sorted by index, and a block's items follow those of the block before.
+//!
+//! # Shapes
+//! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Lengths `[rows]` of
+//! `u32`, or null where every row has `n`. Values `[rows, k]` in the input's type, indices
+//! `[rows, k]` of `u32` or `i64`.
+//!
+//! # Work split
+//! A cluster a row; each block has as many of its vectors as the next, whatever the row's length,
+//! in the order of the blocks' ranks. In a block they are split as in `wide`. The first block has
+//! the elements before the row's first 16-byte boundary too, the last one those behind its last.
+//!
+//! # Shared memory
+//! [`crate::params::WideClusterLayout`].
+//!
+//! # Invariants
+//! - I1: at least `k` elements reach every bound that is taken, or the row has fewer: all elements
+//!   are counted (checked: differential tests).
+//! - I2: at most as many elements are put together as there is room for: equals beyond `k` are
+//!   dropped.
+//! - I3: every block has the same pivots and the same counts, and so takes the same turns.
+//!
+//! # Synchronisation
+//! The cluster's barrier: before the first remote write, since the other block may not have started;
+//! behind the pivots, each count, and the items that are given. Nothing is remote behind the last.
+//! The block's: around its sample and its sort.
+//!
+//! # Launch contract
+//! [`crate::params::WIDE_WARPS_MAX`] warps; clusters of 2, 4 or 8 blocks, one a row; `k` is at most
+//! [`crate::params::WIDE_K_MAX`].
+//!
+//! # Cost
+//! Reads every element once. Rows in random order are counted one to three times; a count costs two
+//! instructions an element of 32 bits, 1 of 16, and a barrier of the cluster. Each block sorts its
+//! own items alone: rows in order, of which one block has all of the best, take longer.
+//!
+//! # Ties, NaN, tail
+//! By key, then index. A row of fewer than k elements gets `-inf` (`+inf` for the smallest) and no
+//! index in the places left.
+//!
+//! # Source
+//! As `wide`. Places by searches in the other lists: "Rank-based merging" (Shiloach and Vishkin,
+//! 1981).
+use cuda_std::cluster::{
+    RemoteArray, arrive_at_cluster, cluster_block_count, cluster_block_rank, sync_cluster,
+    wait_for_cluster,
+};
+use cuda_std::shared::SharedArray;
+use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
+use cuda_std::unroll;
+use cuda_std::warp::WARP_SIZE;
+
+use crate::params::{
+    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_WARPS_MAX, WideClusterLayout, wide_cluster_items,
+    wide_max,
+};
+use crate::prim::answer::{Answer, AnswerShape};
+use crate::prim::census::ClusterCensus;
+use crate::prim::compact::Compact;
+use crate::prim::element::Element;
+use crate::prim::held::{HeldPart, HeldRow};
+use crate::prim::merge_path::{Spread, block_sort_spread};
+use crate::prim::pivots::Pivots;
+use crate::prim::reaching::put_together;
+use crate::prim::rows::{Row, row_length};
+use crate::wide::FEW_THREAD_ITEMS;
+
+/// # Safety
+/// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
+///   and `indices` to the outputs; all aligned for their types;
+/// - *no concurrent writer*: nothing else touches the outputs, nothing writes the inputs;
+/// - `params` and the launch keep the launch contract above.
+#[inline(always)]
+pub unsafe fn wide_cluster<E: Compact>(
+    x: *const E::Raw,
+    lengths: *const u32,
+    values: *mut E::Raw,
+    indices: *mut u32,
+    params: ShortParams,
+) {
+    arrive_at_cluster();
+    let ShortParams { k, flip, index, order, .. } = params;
+    let (rank, blocks) = (cluster_block_rank(), cluster_block_count());
+    let number = block_idx_x() >> blocks.trailing_zeros();
+    let start = x.wrapping_add(number as usize * params.row_stride as usize);
+    // SAFETY: the caller's contract on `lengths`.
+    let n = unsafe { row_length(lengths, number, params.n) };
+    // SAFETY: the caller's contract on `x`.
+    let row = unsafe { Row::<E>::new(start, n) };
+    // SAFETY: the launch contract grants the shared memory.
+    let shared = unsafe { Shared::<E>::new(params.n, k) };
+    let part = part_of_warp(&row, rank, blocks);
+    let held = HeldRow::<E, 1>::load_part(&row, part, flip);
+    // The others have started.
+    wait_for_cluster();
+    let room = if order == Order::Best { wide_cluster_items(k) } else { k };
+    let mut census = ClusterCensus::new(shared.numbers, rank, blocks);
+    let sample =
+        || Pivots::of_cluster(&held, (shared.sample, shared.pivots), (rank, blocks));
+    // A block's sample stands for what a block holds.
+    let held_max = wide_max(E::DTYPE, WIDE_WARPS_MAX);
+    let items = shared.items;
+    let count = put_together(&held, &mut census, sample, items, (k, room), (n, held_max));
+    let own = census.of_block();
+    let read = |item| E::ordered(item, flip, order);
+    let items = if own <= FEW_THREAD_ITEMS as u32 * block_dim_x() {
+        block_sort_spread::<_, FEW_THREAD_ITEMS>(items, own, read)
+    } else {
+        block_sort_spread::<_, WIDE_THREAD_ITEMS>(items, own, read)
+    };
+    let shape = AnswerShape { k, flip, index, order };
+    // SAFETY: the caller's contract on the outputs.
+    let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
+    let sorted = Sorted { items, count: own, rank, start: part.start };
+    match blocks {
+        _ if order == Order::Index => sorted.write_behind(census.before_block(), &answer),
+        2 => sorted.write_among::<2>(census.through_blocks(), shared.lists, k, &answer),
+        4 => sorted.write_among::<4>(census.through_blocks(), shared.lists, k, &answer),
+        _ => sorted.write_among::<8>(census.through_blocks(), shared.lists, k, &answer),
+    }
+    if rank == 0 {
+        answer.fill_up(count);
+    }
+}
+
+/// The part of the row that this warp holds.
+#[inline(always)]
+fn part_of_warp<E: Element>(row: &Row<E>, rank: u32, blocks: u32) -> HeldPart {
+    let (warp, count) = (thread_idx_x() / WARP_SIZE, row.vector_count());
+    let vectors = (count + blocks - 1) >> blocks.trailing_zeros();
+    // A warp's loads touch as few lines as they can where the row starts at one.
+    let vectors = vectors.next_multiple_of(WARP_SIZE);
+    let first = (rank * vectors).min(count);
+    HeldPart {
+        first: first + warp * WARP_SIZE * 8,
+        end: first + vectors,
+        start: if rank == 0 { 0 } else { row.index_of_vector(first) },
+        has_head: rank == 0 && warp == 0,
+        has_tail: rank == blocks - 1 && warp == WIDE_WARPS_MAX - 1,
+    }
+}
+
+/// The block's shared memory.
+#[derive(Clone, Copy)]
+struct Shared<E: Compact> {
+    sample: SharedArray<u32>,
+    pivots: SharedArray<u32>,
+    numbers: SharedArray<u32>,
+    items: SharedArray<E::Packed>,
+    lists: SharedArray<E::Packed>,
+}
+
+impl<E: Compact> Shared<E> {
+    /// For rows of at most `n` elements.
+    ///
+    /// # Safety
+    /// - *in bounds*: the launch has [`WideClusterLayout::bytes`] of shared memory;
+    /// - *no concurrent writer*: nothing else uses it.
+    #[inline(always)]
+    unsafe fn new(n: u32, k: u32) -> Self {
+        // SAFETY: the caller grants the memory, and the layout's parts do not overlap.
+        let sample = unsafe { SharedArray::new(0) };
+        // SAFETY: as above.
+        let pivots = unsafe { SharedArray::new(WideClusterLayout::PIVOTS) };
+        // SAFETY: as above.
+        let numbers = unsafe { SharedArray::new(WideClusterLayout::NUMBERS) };
+        // SAFETY: as above.
+        let items = unsafe { SharedArray::new(WideClusterLayout::ITEMS) };
+        // SAFETY: as above.
+        let lists = unsafe { SharedArray::new(WideClusterLayout::lists(E::DTYPE, n, k)) };
+        Shared { sample, pivots, numbers, items, lists }
+    }
+}
+
+/// A block's items, in the answer's order.
+struct Sorted<E: Compact> {
+    items: Spread<E::Packed>,
+    count: u32,
+    /// The block's number in its cluster.
+    rank: u32,
+    /// The element from which on indices are counted.
+    start: u32,
+}
+
+impl<E: Compact> Sorted<E> {
+    /// Writes the items one behind the other, from a place on. For all threads of the block
+    /// together.
+    #[inline(always)]
+    fn write_behind(&self, place: u32, answer: &Answer<'_, E>) {
+        let mut at = thread_idx_x();
+        while at < self.count {
+            answer.put_sorted(place + at, self.items.get(at), self.start);
+            at += block_dim_x();
+        }
+    }
+
+    /// Writes the items where they belong among those of all `B` blocks, which end at `ends` where
+    /// they lie one behind the other, if that is one of the first `k` places. For all threads of the
+    /// cluster together; with a barrier of the cluster.
+    #[inline(always)]
+    fn write_among<const B: usize>(
+        &self,
+        ends: [u32; B],
+        lists: SharedArray<E::Packed>,
+        k: u32,
+        answer: &Answer<'_, E>,
+    ) {
+        let (mut start, mut longest) = (0, 0);
+        unroll!(block in B => {
+            let before = if block > 0 { ends[block - 1] } else { 0 };
+            if block as u32 == self.rank {
+                start = before;
+            }
+            longest = (ends[block] - before).max(longest);
+        });
+        self.give::<B>(lists, start);
+        let mut at = thread_idx_x();
+        while at < self.count {
+            let item = self.items.get(at);
+            let place = self.place_among(lists, &ends, longest, item);
+            if place < k {
+                answer.put_sorted(place, item, self.start);
+            }
+            at += block_dim_x();
+        }
+    }
+
+    /// Writes the items to the lists of all `B` blocks, from `start` on. For all threads of the
+    /// cluster together; ends with a barrier of the cluster.
+    #[inline(always)]
+    fn give<const B: usize>(&self, lists: SharedArray<E::Packed>, start: u32) {
+        let mut at = thread_idx_x();
+        while at < self.count {
+            let item = self.items.get(at);
+            unroll!(block in B => {
+                // SAFETY: there is a block of this rank; each block has places of its own there.
+                let remote = unsafe { RemoteArray::new(lists, block as u32) };
+                remote.set(start + at, item);
+            });
+            at += block_dim_x();
+        }
+        sync_cluster();
+    }
+
+    /// How many items of all lists come before one of this block's; the longest list has `longest`.
+    #[inline(always)]
+    fn place_among<const B: usize>(
+        &self,
+        lists: SharedArray<E::Packed>,
+        ends: &[u32; B],
+        longest: u32,
+        item: E::Packed,
+    ) -> u32 {
+        // Of equals those of the blocks before come first.
+        let (behind, before) = (E::behind_equals(item), E::before_equals(item));
+        let (mut bounds, mut places) = ([item; B], [0; B]);
+        unroll!(block in B => {
+            if block > 0 {
+                places[block] = ends[block - 1];
+            }
+            if (block as u32) < self.rank {
+                bounds[block] = behind;
+            } else if block as u32 > self.rank {
+                bounds[block] = before;
+            }
+        });
+        let mut place = 0u32;
+        unroll!(block in B => { place = place.wrapping_sub(places[block]); });
+        let mut step = 1 << (31 - longest.leading_zeros());
+        while step > 0 {
+            // The lists' loads are in flight together: behind a list's end they are of another.
+            let mut found = [item; B];
+            unroll!(block in B => {
+                found[block] = lists.get((places[block] + step).min(ends[B - 1]) - 1);
+            });
+            unroll!(block in B => {
+                if places[block] + step <= ends[block] && found[block] > bounds[block] {
+                    places[block] += step;
+                }
+            });
+            step /= 2;
+        }
+        unroll!(block in B => { place = place.wrapping_add(places[block]); });
+        place
+    }
+}
