@@ -91,6 +91,15 @@ fn rows_in_blocks() {
     support::wide::ragged_rows(&emulator(), 9);
 }
 
+#[test]
+fn rows_in_blocks_of_clusters() {
+    let runtime = emulator();
+    support::wide::give_the_same_answer_in_clusters(&runtime, &Pattern::ALL, &[2, 4]);
+    let two = [Pattern::Ties, Pattern::AnyBits];
+    support::wide::give_the_same_answer_in_clusters(&runtime, &two, &[8]);
+    support::wide::ragged_rows_in_clusters(&runtime, 4);
+}
+
 /// More than one run, the last one short.
 #[test]
 fn a_k_of_several_runs() {

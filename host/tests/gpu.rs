@@ -142,6 +142,8 @@ fn rows_in_warps(runtime: &Runtime) {
 fn rows_in_blocks(runtime: &Runtime) {
     support::wide::give_the_same_answer(runtime, 200);
     support::wide::ragged_rows(runtime, 200);
+    support::wide::give_the_same_answer_in_clusters(runtime, &Pattern::ALL, &[2, 4, 8]);
+    support::wide::ragged_rows_in_clusters(runtime, 12);
 }
 
 fn hundred_repeats(runtime: &Runtime) {

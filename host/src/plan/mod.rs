@@ -68,7 +68,7 @@ pub enum Argument {
     Workspace(usize),
     /// Scalars of `select`.
     Select(SelectParams),
-    /// Scalars of `short`, `medium` and `wide`.
+    /// Scalars of `short`, `medium`, `wide` and `wide_cluster`.
     Short(ShortParams),
     /// Scalars of `merge`.
     Merge(MergeParams),
@@ -276,6 +276,10 @@ impl Plan {
             radix::plan(problem, device, knobs, reasons)
         } else if let Some(warps) = may_hold.then(|| wide::warps(problem, device)).flatten() {
             wide::plan(problem, warps, backend, device, reasons)
+        } else if let Some(blocks) =
+            may_hold.then(|| wide::cluster_blocks(problem, device)).flatten()
+        {
+            wide::plan_clusters(problem, blocks, backend, device, reasons)
         } else if let Some(held) = may_hold.then(|| short::Instance::of(problem, device)).flatten()
         {
             short::plan(problem, held, backend, device, reasons)
