@@ -60,7 +60,7 @@
 //! As `wide`. Places by searches in the other lists: "Rank-based merging" (Shiloach and Vishkin,
 //! 1981).
 use cuda_std::cluster::{
-    RemoteArray, arrive_at_cluster, cluster_block_count, cluster_block_rank, sync_cluster,
+    RemoteArray, arrive_at_cluster_relaxed, cluster_block_count, cluster_block_rank, sync_cluster,
     wait_for_cluster,
 };
 use cuda_std::shared::SharedArray;
@@ -96,7 +96,7 @@ pub unsafe fn wide_cluster<E: Compact>(
     indices: *mut u32,
     params: ShortParams,
 ) {
-    arrive_at_cluster();
+    arrive_at_cluster_relaxed();
     let ShortParams { k, flip, index, order, .. } = params;
     let (rank, blocks) = (cluster_block_rank(), cluster_block_count());
     let number = block_idx_x() >> blocks.trailing_zeros();
@@ -113,8 +113,7 @@ pub unsafe fn wide_cluster<E: Compact>(
     wait_for_cluster();
     let room = if order == Order::Best { wide_cluster_items(k) } else { k };
     let mut census = ClusterCensus::new(shared.numbers, rank, blocks);
-    let sample =
-        || Pivots::of_cluster(&held, (shared.sample, shared.pivots), (rank, blocks));
+    let sample = || Pivots::of_cluster(&held, (shared.sample, shared.pivots), (rank, blocks));
     // A block's sample stands for what a block holds.
     let held_max = wide_max(E::DTYPE, WIDE_WARPS_MAX);
     let items = shared.items;

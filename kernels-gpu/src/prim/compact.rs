@@ -5,6 +5,7 @@ use cuda_std::count::{
     BF16_TALLY, F16_TALLY, F32_TALLY, tallied_halves, tally_bf16_above_or_nan, tally_bf16_at_most,
     tally_f16_above_or_nan, tally_f16_at_most, tally_f32_above_or_nan, tally_f32_at_most,
 };
+use cuda_std::shared::SharedArray;
 
 use super::answer::unhalved;
 use super::element::{Bf16, Element, F16, F32};
@@ -18,8 +19,9 @@ pub trait Compact: Element {
     /// An element and its index.
     type Packed: Item + Word + Default;
 
-    /// Packs an element, which lies in the upper end of a word, and its index' complement.
-    fn pack(bits: u32, complement: u32) -> Self::Packed;
+    /// Puts an element, which lies in the upper end of a word, and its index' complement into the
+    /// first place of an array.
+    fn put(place: SharedArray<Self::Packed>, bits: u32, complement: u32);
     /// What is packed, such that greater comes first; never 0.
     fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
     /// What is worse than elements equal to that of a best first `ordered`, whatever their index,
@@ -48,8 +50,8 @@ impl Compact for F32 {
     const TALLY: u32 = F32_TALLY;
 
     #[inline(always)]
-    fn pack(bits: u32, complement: u32) -> u64 {
-        (bits as u64) << 32 | complement as u64
+    fn put(place: SharedArray<u64>, bits: u32, complement: u32) {
+        place.set_words(0, [complement, bits]);
     }
     #[inline(always)]
     fn ordered(packed: u64, flip: Flip, order: Order) -> u64 {
@@ -100,8 +102,8 @@ macro_rules! compact_half {
             const TALLY: u32 = $start;
 
             #[inline(always)]
-            fn pack(bits: u32, complement: u32) -> u32 {
-                bits & 0xffff_0000 | complement & 0xffff
+            fn put(place: SharedArray<u32>, bits: u32, complement: u32) {
+                place.set(0, bits & 0xffff_0000 | complement & 0xffff);
             }
             #[inline(always)]
             fn ordered(packed: u32, flip: Flip, order: Order) -> u32 {

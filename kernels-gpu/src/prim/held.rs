@@ -124,7 +124,8 @@ pub struct HeldPart {
 
 impl HeldPart {
     /// All of it.
-    pub const WHOLE: Self = HeldPart { first: 0, end: u32::MAX, start: 0, has_head: true, has_tail: true };
+    pub const WHOLE: Self =
+        HeldPart { first: 0, end: u32::MAX, start: 0, has_head: true, has_tail: true };
 }
 
 /// A row, or a part of it, in a warp's registers: of each lane `B` units, and a stray element.
@@ -353,12 +354,9 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
             return self.put(&self.places(), slot, list);
         }
         let is_stray = self.is_stray && self.is_beyond(E::value(self.stray), edge);
-        let edge = E::value(edge);
-        // Turned round where a NaN is wanted.
-        match self.flip {
-            Flip::LARGEST => self.put_where(slot, is_stray, list, |_, x| !is_at_most(x, edge)),
-            _ => self.put_where(slot, is_stray, list, |_, x| is_at_most(x, edge)),
-        }
+        // One loop for both ends: of two, what is common would be worked out before either, and
+        // take more registers than there are.
+        self.put_where(slot, is_stray, list, |_, value| self.is_beyond(value, edge));
     }
 
     /// Puts so many of the lane's elements from `slot` on.
@@ -390,7 +388,7 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
                     let place = b * 8 * UNIT + u * E::PER_VECTOR + part;
                     if is_chosen(place, self.units[b].value(u, part)) {
                         let bits = self.units[b].part(u, part);
-                        next.set(0, E::pack(bits, complement - part as u32));
+                        E::put(next, bits, complement - part as u32);
                         next = next.at(1);
                     }
                 });
@@ -398,7 +396,7 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
         });
         if is_stray {
             let index = self.row.stray_index(lane_id()) - self.start;
-            next.set(0, E::pack(self.stray, !index));
+            E::put(next, self.stray, !index);
         }
     }
 

@@ -34,6 +34,14 @@ pub fn arrive_at_cluster() {
     backend::cluster_arrive();
 }
 
+/// As [`arrive_at_cluster`], but that nothing it wrote need be visible to anybody: spares a fence
+/// where it wrote nothing yet. (The emulator makes no difference.)
+#[inline(always)]
+#[track_caller]
+pub fn arrive_at_cluster_relaxed() {
+    backend::cluster_arrive_relaxed();
+}
+
 /// Waits until every thread of the cluster has arrived. Every thread of the cluster.
 #[inline(always)]
 #[track_caller]
