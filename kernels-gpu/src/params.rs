@@ -204,6 +204,9 @@ pub const WIDE_K_MAX: u32 = 2048;
 /// The most items that a thread of `wide` sorts.
 pub const WIDE_THREAD_ITEMS: usize = 8;
 
+/// Fewer items are sorted by as many threads.
+pub const WIDE_THREAD_ITEMS_FEW: usize = WIDE_THREAD_ITEMS / 2;
+
 /// Elements of the sample in which `wide` looks for steps to try.
 pub const PIVOTS: u32 = 256;
 
@@ -276,16 +279,18 @@ const _: () = assert!(WideLayout::EQUALS + WIDE_WARPS_MAX <= WideLayout::CONTROL
 /// The most blocks of a cluster that every GPU with clusters takes.
 pub const CLUSTER_BLOCKS_MAX: u32 = 8;
 
-/// Items that the blocks of a cluster of `wide_cluster` have room for together: half as many again
-/// as `k` and some. A round of counts costs them more than a few items more each.
+/// Items that the blocks of a cluster of `wide_cluster` have room for together: twice `k`, and some
+/// where that is little. A round of counts costs them more than a few items more each; one in seven
+/// rows in random order takes more than one.
 pub const fn wide_cluster_items(k: u32) -> u32 {
-    (k + k / 2 + 96).next_multiple_of(128)
+    (k + if k > 480 { k } else { 480 }).next_multiple_of(128)
 }
 
 const _: () = {
-    // One block may have all of them.
-    let places = 32 * WIDE_WARPS_MAX * WIDE_THREAD_ITEMS as u32;
-    assert!(wide_cluster_items(WIDE_K_MAX) <= places);
+    // One block may have all of them, and all of the best.
+    let threads = 32 * WIDE_WARPS_MAX;
+    assert!(wide_cluster_items(WIDE_K_MAX) <= threads * WIDE_THREAD_ITEMS as u32);
+    assert!(WIDE_K_MAX <= threads * WIDE_THREAD_ITEMS_FEW as u32);
 };
 
 /// Where a block of `wide_cluster` keeps its parts in shared memory, in bytes.
@@ -296,7 +301,7 @@ const _: () = {
 /// | pivots | `[u32; HALF_SAMPLE]` | until a bound is found |
 /// | numbers | `[[u32; CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX]; 2]` | from the counts on |
 /// | items | `[u64]` or `[u32]` of [`wide_cluster_items`], spread | from the bound on |
-/// | lists | as many, not spread: those of all blocks | behind the block's own order |
+/// | lists | as many: those of all blocks; then the block's own of the best `k`, spread | behind the block's own order |
 pub struct WideClusterLayout;
 
 impl WideClusterLayout {
@@ -308,21 +313,15 @@ impl WideClusterLayout {
     pub const ITEMS: u32 = Self::NUMBERS + 2 * 4 * CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX;
 
     /// Offset of the lists.
-    pub const fn lists(dtype: Dtype, n: u32, k: u32) -> u32 {
-        let item_bytes = 2 * dtype.bytes() as u32;
-        let items = Self::items(n, k);
+    pub const fn lists(dtype: Dtype, k: u32) -> u32 {
+        let (items, item_bytes) = (wide_cluster_items(k), 2 * dtype.bytes() as u32);
         // One is left out behind as many as the banks hold.
         Self::ITEMS + item_bytes * (items + items / (128 / item_bytes))
     }
 
     /// Bytes in all.
-    pub const fn bytes(dtype: Dtype, n: u32, k: u32) -> u32 {
-        Self::lists(dtype, n, k) + 2 * dtype.bytes() as u32 * Self::items(n, k)
-    }
-
-    /// Items that a row of `n` elements can have.
-    const fn items(n: u32, k: u32) -> u32 {
-        if n < wide_cluster_items(k) { n } else { wide_cluster_items(k) }
+    pub const fn bytes(dtype: Dtype, k: u32) -> u32 {
+        Self::lists(dtype, k) + 2 * dtype.bytes() as u32 * wide_cluster_items(k)
     }
 }
 

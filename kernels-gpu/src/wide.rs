@@ -57,7 +57,9 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::warp::WARP_SIZE;
 
-use crate::params::{Order, ShortParams, WIDE_THREAD_ITEMS, WideLayout, wide_items, wide_max};
+use crate::params::{
+    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WideLayout, wide_items, wide_max,
+};
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::census::BlockCensus;
 use crate::prim::compact::Compact;
@@ -66,9 +68,6 @@ use crate::prim::merge_path::block_sort_spread;
 use crate::prim::pivots::Pivots;
 use crate::prim::reaching::put_together;
 use crate::prim::rows::{Row, row_length};
-
-/// Fewer items are sorted by as many threads.
-pub const FEW_THREAD_ITEMS: usize = WIDE_THREAD_ITEMS / 2;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -100,8 +99,8 @@ pub unsafe fn wide<E: Compact>(
     let items = shared.items;
     let count = put_together(&held, &mut census, sample, items, (k, room), (n, held_max));
     let read = |item| E::ordered(item, flip, order);
-    let items = if count <= FEW_THREAD_ITEMS as u32 * block_dim_x() {
-        block_sort_spread::<_, FEW_THREAD_ITEMS>(items, count, read)
+    let items = if count <= WIDE_THREAD_ITEMS_FEW as u32 * block_dim_x() {
+        block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(items, count, read)
     } else {
         block_sort_spread::<_, WIDE_THREAD_ITEMS>(items, count, read)
     };

@@ -10,13 +10,15 @@
 //!     each warp's count to every block
 //! put together what reaches it in the block's part; sort that
 //! give it to every block
-//! an item's place is the number of items in all blocks' lists that come before it: write it there
+//! an item's place is the number of items in all blocks' lists that come before it: write it there,
+//!     if that is one of the first k
 //! ```
 //!
 //! What the real code does differently: where more equals of the best step that `k` elements reach
 //! remain than there is room for, those behind the first that are needed are dropped. A row of
-//! which there is room for all is sorted as it is. An answer in the order of indices has no room
-//! for more than `k`, is sorted by index, and a block's items follow those of the block before.
+//! which there is room for all is sorted as it is. For an answer in the order of indices a block
+//! counts those of its items that have such a place, which are its first, sorts them by index, and
+//! writes them behind those of the blocks before.
 //!
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Lengths `[rows]` of
@@ -41,7 +43,7 @@
 //! # Synchronisation
 //! The cluster's barrier: before the first remote write, since the other block may not have started;
 //! behind the pivots, each count, and the items that are given. Nothing is remote behind the last.
-//! The block's: around its sample and its sort.
+//! The block's: around its sample and its sorts.
 //!
 //! # Launch contract
 //! [`crate::params::WIDE_WARPS_MAX`] warps; clusters of 2, 4 or 8 blocks, one a row; `k` is at most
@@ -64,16 +66,16 @@ use cuda_std::cluster::{
     wait_for_cluster,
 };
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
+use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::WARP_SIZE;
 
 use crate::params::{
-    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_WARPS_MAX, WideClusterLayout, wide_cluster_items,
-    wide_max,
+    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WIDE_WARPS_MAX,
+    WideClusterLayout, wide_cluster_items, wide_max,
 };
 use crate::prim::answer::{Answer, AnswerShape};
-use crate::prim::census::ClusterCensus;
+use crate::prim::census::{Census, ClusterCensus};
 use crate::prim::compact::Compact;
 use crate::prim::element::Element;
 use crate::prim::held::{HeldPart, HeldRow};
@@ -81,7 +83,6 @@ use crate::prim::merge_path::{Spread, block_sort_spread};
 use crate::prim::pivots::Pivots;
 use crate::prim::reaching::put_together;
 use crate::prim::rows::{Row, row_length};
-use crate::wide::FEW_THREAD_ITEMS;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -106,34 +107,36 @@ pub unsafe fn wide_cluster<E: Compact>(
     // SAFETY: the caller's contract on `x`.
     let row = unsafe { Row::<E>::new(start, n) };
     // SAFETY: the launch contract grants the shared memory.
-    let shared = unsafe { Shared::<E>::new(params.n, k) };
+    let shared = unsafe { Shared::<E>::new(k) };
     let part = part_of_warp(&row, rank, blocks);
     let held = HeldRow::<E, 1>::load_part(&row, part, flip);
     // The others have started.
     wait_for_cluster();
-    let room = if order == Order::Best { wide_cluster_items(k) } else { k };
     let mut census = ClusterCensus::new(shared.numbers, rank, blocks);
     let sample = || Pivots::of_cluster(&held, (shared.sample, shared.pivots), (rank, blocks));
     // A block's sample stands for what a block holds.
     let held_max = wide_max(E::DTYPE, WIDE_WARPS_MAX);
-    let items = shared.items;
+    let (room, items) = (wide_cluster_items(k), shared.items);
     let count = put_together(&held, &mut census, sample, items, (k, room), (n, held_max));
     let own = census.of_block();
-    let read = |item| E::ordered(item, flip, order);
-    let items = if own <= FEW_THREAD_ITEMS as u32 * block_dim_x() {
-        block_sort_spread::<_, FEW_THREAD_ITEMS>(items, own, read)
+    let read = |item| E::ordered(item, flip, Order::Best);
+    let items = if own <= WIDE_THREAD_ITEMS_FEW as u32 * block_dim_x() {
+        block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(items, own, read)
     } else {
         block_sort_spread::<_, WIDE_THREAD_ITEMS>(items, own, read)
     };
     let shape = AnswerShape { k, flip, index, order };
     // SAFETY: the caller's contract on the outputs.
     let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
-    let sorted = Sorted { items, count: own, rank, start: part.start };
-    match blocks {
-        _ if order == Order::Index => sorted.write_behind(census.before_block(), &answer),
-        2 => sorted.write_among::<2>(census.through_blocks(), shared.lists, k, &answer),
-        4 => sorted.write_among::<4>(census.through_blocks(), shared.lists, k, &answer),
-        _ => sorted.write_among::<8>(census.through_blocks(), shared.lists, k, &answer),
+    let sorted = Sorted { items, count: own, lists: shared.lists, rank, start: part.start };
+    let chosen = match blocks {
+        2 => sorted.find_places::<2>(census.through_blocks(), shape, &answer),
+        4 => sorted.find_places::<4>(census.through_blocks(), shape, &answer),
+        _ => sorted.find_places::<8>(census.through_blocks(), shape, &answer),
+    };
+    if order == Order::Index {
+        census.sum(chosen);
+        sorted.write_by_index(census.of_block(), census.before_block(), &answer);
     }
     if rank == 0 {
         answer.fill_up(count);
@@ -168,13 +171,11 @@ struct Shared<E: Compact> {
 }
 
 impl<E: Compact> Shared<E> {
-    /// For rows of at most `n` elements.
-    ///
     /// # Safety
     /// - *in bounds*: the launch has [`WideClusterLayout::bytes`] of shared memory;
     /// - *no concurrent writer*: nothing else uses it.
     #[inline(always)]
-    unsafe fn new(n: u32, k: u32) -> Self {
+    unsafe fn new(k: u32) -> Self {
         // SAFETY: the caller grants the memory, and the layout's parts do not overlap.
         let sample = unsafe { SharedArray::new(0) };
         // SAFETY: as above.
@@ -184,15 +185,17 @@ impl<E: Compact> Shared<E> {
         // SAFETY: as above.
         let items = unsafe { SharedArray::new(WideClusterLayout::ITEMS) };
         // SAFETY: as above.
-        let lists = unsafe { SharedArray::new(WideClusterLayout::lists(E::DTYPE, n, k)) };
+        let lists = unsafe { SharedArray::new(WideClusterLayout::lists(E::DTYPE, k)) };
         Shared { sample, pivots, numbers, items, lists }
     }
 }
 
-/// A block's items, in the answer's order.
+/// A block's items, the best first.
 struct Sorted<E: Compact> {
     items: Spread<E::Packed>,
     count: u32,
+    /// Room for the items of all blocks.
+    lists: SharedArray<E::Packed>,
     /// The block's number in its cluster.
     rank: u32,
     /// The element from which on indices are counted.
@@ -200,28 +203,17 @@ struct Sorted<E: Compact> {
 }
 
 impl<E: Compact> Sorted<E> {
-    /// Writes the items one behind the other, from a place on. For all threads of the block
-    /// together.
+    /// Finds out where the items belong among those of all `B` blocks, which end at `ends` where
+    /// they lie one behind the other, and writes those of the best `k` there if the answer has that
+    /// order. How many this thread has of these. For all threads of the cluster together; with a
+    /// barrier of the cluster.
     #[inline(always)]
-    fn write_behind(&self, place: u32, answer: &Answer<'_, E>) {
-        let mut at = thread_idx_x();
-        while at < self.count {
-            answer.put_sorted(place + at, self.items.get(at), self.start);
-            at += block_dim_x();
-        }
-    }
-
-    /// Writes the items where they belong among those of all `B` blocks, which end at `ends` where
-    /// they lie one behind the other, if that is one of the first `k` places. For all threads of the
-    /// cluster together; with a barrier of the cluster.
-    #[inline(always)]
-    fn write_among<const B: usize>(
+    fn find_places<const B: usize>(
         &self,
         ends: [u32; B],
-        lists: SharedArray<E::Packed>,
-        k: u32,
+        shape: AnswerShape,
         answer: &Answer<'_, E>,
-    ) {
+    ) -> u32 {
         let (mut start, mut longest) = (0, 0);
         unroll!(block in B => {
             let before = if block > 0 { ends[block - 1] } else { 0 };
@@ -230,14 +222,37 @@ impl<E: Compact> Sorted<E> {
             }
             longest = (ends[block] - before).max(longest);
         });
-        self.give::<B>(lists, start);
-        let mut at = thread_idx_x();
+        self.give::<B>(start);
+        let (mut chosen, mut at) = (0, thread_idx_x());
         while at < self.count {
             let item = self.items.get(at);
-            let place = self.place_among(lists, &ends, longest, item);
-            if place < k {
-                answer.put_sorted(place, item, self.start);
+            let place = self.place_among(&ends, longest, item);
+            if place < shape.k {
+                chosen += 1;
+                if shape.order == Order::Best {
+                    answer.put_sorted(place, item, self.start);
+                }
             }
+            at += block_dim_x();
+        }
+        chosen
+    }
+
+    /// Writes the first `count` items by index, from a place on. For all threads of the block
+    /// together, behind a barrier of the cluster: the lists are not needed any more.
+    #[inline(always)]
+    fn write_by_index(&self, count: u32, place: u32, answer: &Answer<'_, E>) {
+        let mut at = thread_idx_x();
+        while at < count {
+            self.lists.set(at, self.items.get(at));
+            at += block_dim_x();
+        }
+        // Separates the items from their order.
+        sync_threads();
+        let items = block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(self.lists, count, E::by_index);
+        let mut at = thread_idx_x();
+        while at < count {
+            answer.put_sorted(place + at, items.get(at), self.start);
             at += block_dim_x();
         }
     }
@@ -245,13 +260,13 @@ impl<E: Compact> Sorted<E> {
     /// Writes the items to the lists of all `B` blocks, from `start` on. For all threads of the
     /// cluster together; ends with a barrier of the cluster.
     #[inline(always)]
-    fn give<const B: usize>(&self, lists: SharedArray<E::Packed>, start: u32) {
+    fn give<const B: usize>(&self, start: u32) {
         let mut at = thread_idx_x();
         while at < self.count {
             let item = self.items.get(at);
             unroll!(block in B => {
                 // SAFETY: there is a block of this rank; each block has places of its own there.
-                let remote = unsafe { RemoteArray::new(lists, block as u32) };
+                let remote = unsafe { RemoteArray::new(self.lists, block as u32) };
                 remote.set(start + at, item);
             });
             at += block_dim_x();
@@ -261,13 +276,7 @@ impl<E: Compact> Sorted<E> {
 
     /// How many items of all lists come before one of this block's; the longest list has `longest`.
     #[inline(always)]
-    fn place_among<const B: usize>(
-        &self,
-        lists: SharedArray<E::Packed>,
-        ends: &[u32; B],
-        longest: u32,
-        item: E::Packed,
-    ) -> u32 {
+    fn place_among<const B: usize>(&self, ends: &[u32; B], longest: u32, item: E::Packed) -> u32 {
         // Of equals those of the blocks before come first.
         let (behind, before) = (E::behind_equals(item), E::before_equals(item));
         let (mut bounds, mut places) = ([item; B], [0; B]);
@@ -288,7 +297,7 @@ impl<E: Compact> Sorted<E> {
             // The lists' loads are in flight together: behind a list's end they are of another.
             let mut found = [item; B];
             unroll!(block in B => {
-                found[block] = lists.get((places[block] + step).min(ends[B - 1]) - 1);
+                found[block] = self.lists.get((places[block] + step).min(ends[B - 1]) - 1);
             });
             unroll!(block in B => {
                 if places[block] + step <= ends[block] && found[block] > bounds[block] {

@@ -79,13 +79,13 @@ pub(super) fn plan_clusters(
     device: &DeviceLimits,
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
-    let Problem { dtype, n, k, .. } = *problem;
+    let Problem { dtype, rows, k, .. } = *problem;
     reasons.push(format!("rows that {blocks} blocks of a cluster hold; no knob applies"));
     let launch = Launch {
         symbol: format!("wide_cluster_{}", dtype.name()),
-        grid: grid(problem.rows as u64 * u64::from(blocks), backend, device)?,
+        grid: grid(rows as u64 * u64::from(blocks), backend, device)?,
         block: WIDE_WARPS_MAX * 32,
-        shared_bytes: WideClusterLayout::bytes(dtype, n as u32, k as u32),
+        shared_bytes: WideClusterLayout::bytes(dtype, k as u32),
         cluster: blocks,
     };
     Ok(short::of_launch(problem, launch))

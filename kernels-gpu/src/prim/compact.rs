@@ -24,6 +24,8 @@ pub trait Compact: Element {
     fn put(place: SharedArray<Self::Packed>, bits: u32, complement: u32);
     /// What is packed, such that greater comes first; never 0.
     fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
+    /// What is ordered best first, ordered by index.
+    fn by_index(ordered: Self::Packed) -> Self::Packed;
     /// What is worse than elements equal to that of a best first `ordered`, whatever their index,
     /// and better than all that are worse.
     fn behind_equals(ordered: Self::Packed) -> Self::Packed;
@@ -58,8 +60,12 @@ impl Compact for F32 {
         let item = composite(Self::key((packed >> 32) as u32), !(packed as u32), flip);
         match order {
             Order::Best => item,
-            Order::Index => item.rotate_left(32),
+            Order::Index => Self::by_index(item),
         }
+    }
+    #[inline(always)]
+    fn by_index(ordered: u64) -> u64 {
+        ordered.rotate_left(32)
     }
     #[inline(always)]
     fn behind_equals(ordered: u64) -> u64 {
@@ -111,8 +117,12 @@ macro_rules! compact_half {
                 let half = key & 0xffff_0000 | packed & 0xffff;
                 match order {
                     Order::Best => half,
-                    Order::Index => half.rotate_left(16),
+                    Order::Index => Self::by_index(half),
                 }
+            }
+            #[inline(always)]
+            fn by_index(ordered: u32) -> u32 {
+                ordered.rotate_left(16)
             }
             #[inline(always)]
             fn behind_equals(ordered: u32) -> u32 {
