@@ -97,7 +97,8 @@ fn rows_in_blocks_of_clusters() {
     support::wide::give_the_same_answer_in_clusters(&runtime, &Pattern::ALL, &[2, 4]);
     let two = [Pattern::Ties, Pattern::AnyBits];
     support::wide::give_the_same_answer_in_clusters(&runtime, &two, &[8]);
-    support::wide::ragged_rows_in_clusters(&runtime, 4);
+    support::wide::ragged_rows_in_clusters(&runtime, 20_000, 4);
+    support::wide::ragged_rows_in_clusters(&runtime, 40_000, 2);
 }
 
 /// More than one run, the last one short.

@@ -143,7 +143,9 @@ fn rows_in_blocks(runtime: &Runtime) {
     support::wide::give_the_same_answer(runtime, 200);
     support::wide::ragged_rows(runtime, 200);
     support::wide::give_the_same_answer_in_clusters(runtime, &Pattern::ALL, &[2, 4, 8]);
-    support::wide::ragged_rows_in_clusters(runtime, 12);
+    for n in [20_000, 40_000, 120_000] {
+        support::wide::ragged_rows_in_clusters(runtime, n, 12);
+    }
 }
 
 fn hundred_repeats(runtime: &Runtime) {

@@ -299,9 +299,11 @@ const _: () = {
 /// |---|---|---|
 /// | sample | `[u32; HALF_SAMPLE]` | until it is given to the cluster's blocks |
 /// | pivots | `[u32; HALF_SAMPLE]` | until a bound is found |
-/// | numbers | `[[u32; CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX]; 2]` | from the counts on |
+/// | numbers | `[u32]`, two for each warp of the cluster | from the counts on |
 /// | items | `[u64]` or `[u32]` of [`wide_cluster_items`], spread | from the bound on |
-/// | lists | as many: those of all blocks; then the block's own of the best `k`, spread | behind the block's own order |
+/// | lists | as many, those of all blocks | behind the items' order |
+///
+/// For an answer by index the block's own of the best `k` take the place of the lists, spread.
 pub struct WideClusterLayout;
 
 impl WideClusterLayout {

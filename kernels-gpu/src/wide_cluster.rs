@@ -41,9 +41,9 @@
 //! - I3: every block has the same pivots and the same counts, and so takes the same turns.
 //!
 //! # Synchronisation
-//! The cluster's barrier: before the first remote write, since the other block may not have started;
-//! behind the pivots, each count, and the items that are given. Nothing is remote behind the last.
-//! The block's: around its sample and its sorts.
+//! The cluster's barrier: before the first remote write, since the other block may not have
+//! started; behind the pivots, each count, and the items that are given. Nothing is remote behind
+//! the last. The block's: around its sample and its sorts.
 //!
 //! # Launch contract
 //! [`crate::params::WIDE_WARPS_MAX`] warps; clusters of 2, 4 or 8 blocks, one a row; `k` is at most
@@ -59,8 +59,8 @@
 //! index in the places left.
 //!
 //! # Source
-//! As `wide`. Places by searches in the other lists: "Rank-based merging" (Shiloach and Vishkin,
-//! 1981).
+//! As `wide`. Places by searches in other lists: "Finding the maximum, merging, and sorting in a
+//! parallel computation model" (Shiloach and Vishkin, 1981).
 use cuda_std::cluster::{
     RemoteArray, arrive_at_cluster_relaxed, cluster_block_count, cluster_block_rank, sync_cluster,
     wait_for_cluster,

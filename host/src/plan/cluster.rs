@@ -1,8 +1,8 @@
 //! The launch of `singlepass` for few rows and a small `k` on GPUs with clusters: a cluster a row,
 //! and no workspace.
 use kernels_gpu::params::{
-    CLUSTER_BLOCKS_MAX as BLOCKS_MAX, Dtype, Join, QueueLayout, SMALL_K_MAX, SelectParams, slots, survey_keys, team_groups,
-    team_words,
+    CLUSTER_BLOCKS_MAX as BLOCKS_MAX, Dtype, Join, QueueLayout, SMALL_K_MAX, SelectParams, slots,
+    survey_keys, team_groups, team_words,
 };
 
 use super::planner::{

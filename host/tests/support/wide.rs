@@ -34,11 +34,7 @@ pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
 
 /// Patterns in rows that as many blocks hold as a cluster has; `k`, type, end and alignment
 /// take turns, and whether rows are as long or as short as such are.
-pub fn give_the_same_answer_in_clusters(
-    runtime: &Runtime,
-    patterns: &[Pattern],
-    sizes: &[usize],
-) {
+pub fn give_the_same_answer_in_clusters(runtime: &Runtime, patterns: &[Pattern], sizes: &[usize]) {
     for (number, &pattern) in patterns.iter().enumerate() {
         for (at, &size) in sizes.iter().enumerate() {
             let turn = number + at;
@@ -67,9 +63,9 @@ pub fn ragged_rows(runtime: &Runtime, rows: usize) {
 }
 
 /// Rows of several lengths that the blocks of clusters hold, as many at a time as find room.
-pub fn ragged_rows_in_clusters(runtime: &Runtime, rows: usize) {
-    let (n, k) = (20_000, 1000);
-    let some = [0, 3, k - 1, k, k + 1, 1600, 1700, n / 2, n / 3, n - 1, n, 127];
+pub fn ragged_rows_in_clusters(runtime: &Runtime, n: usize, rows: usize) {
+    let k = 1000;
+    let some = [0, 3, k - 1, k, k + 1, 1600, 2100, n / 2, n / 3, n - 1, n, 127];
     for lengths in some.chunks(rows) {
         of_lengths(runtime, lengths, n, k);
     }

@@ -152,8 +152,8 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         Self::load_part(row, HeldPart::WHOLE, flip)
     }
 
-    /// Reads the `B` units that start at a part's first vector, as far as it and the row go. For the
-    /// lanes of a warp together.
+    /// Reads the `B` units that start at a part's first vector, as far as it and the row go. For
+    /// the lanes of a warp together.
     #[inline(always)]
     pub fn load_part(row: &'r Row<E>, part: HeldPart, flip: Flip) -> Self {
         const { assert!(B <= 4) };

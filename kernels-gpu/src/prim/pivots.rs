@@ -1,13 +1,13 @@
-//! A bound of a row that a block holds, or the blocks of a cluster: a step that at least `k` elements reach, and few more,
-//! found by counting all elements at each of a few steps.
+//! A bound of a row that a block holds, or the blocks of a cluster: a step that at least `k`
+//! elements reach, and few more, found by counting all elements at each of a few steps.
 //!
 //! Which steps are tried a sample says. Its elements are sorted: so a sample's rank stands for the
 //! row's, and between two steps that were tried the next lies where their counts say. What the
 //! values are like makes no difference, and equals of the bound are found at once, since a sample
 //! has them. Only a row whose sample misleads needs bisection.
 //!
-//! Of a cluster's row only the best of a larger sample are sorted together, since all who count
-//! look for a bound near the best end: each block has given its own part's best.
+//! Of a cluster's row the sample is larger, since `k` is a smaller part of it; but only the best of
+//! it are sorted together, as many as a block sorts: where the bound lies.
 use cuda_std::cluster::{RemoteArray, sync_cluster};
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
