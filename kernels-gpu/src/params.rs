@@ -297,8 +297,8 @@ const _: () = {
 ///
 /// | part | type | lifetime |
 /// |---|---|---|
-/// | sample | `[u32; HALF_SAMPLE]` | until it is given to the cluster's blocks |
-/// | pivots | `[u32; HALF_SAMPLE]` | until a bound is found |
+/// | pivots | `[u32; HALF_SAMPLE]`: first of the block's part | until a bound is found |
+/// | given | `[u32; HALF_SAMPLE]`: the best of the blocks' | until the pivots are in order |
 /// | numbers | `[u32]`, two for each warp of the cluster | from the counts on |
 /// | items | `[u64]` or `[u32]` of [`wide_cluster_items`], spread | from the bound on |
 /// | lists | as many, those of all blocks | behind the items' order |
@@ -307,10 +307,10 @@ const _: () = {
 pub struct WideClusterLayout;
 
 impl WideClusterLayout {
-    /// Offset of the pivots.
-    pub const PIVOTS: u32 = 4 * HALF_SAMPLE;
+    /// Offset of what is given for the pivots.
+    pub const GIVEN: u32 = 4 * HALF_SAMPLE;
     /// Offset of the numbers.
-    pub const NUMBERS: u32 = Self::PIVOTS + 4 * HALF_SAMPLE;
+    pub const NUMBERS: u32 = Self::GIVEN + 4 * HALF_SAMPLE;
     /// Offset of the items.
     pub const ITEMS: u32 = Self::NUMBERS + 2 * 4 * CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX;
 

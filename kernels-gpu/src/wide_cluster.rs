@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! load the block's part of the row into its registers
-//! sort a sample of it; give the best of that to every block of the cluster; sort what is given
+//! rank a sample of it; give the best of that to every block of the cluster; rank what is given
 //! until k elements reach a step, and few more: count those that reach the next one to try,
 //!     each warp's count to every block
 //! put together what reaches it in the block's part; sort that
@@ -68,7 +68,7 @@ use cuda_std::cluster::{
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::WARP_SIZE;
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp};
 
 use crate::params::{
     Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WIDE_WARPS_MAX,
@@ -113,7 +113,7 @@ pub unsafe fn wide_cluster<E: Compact>(
     // The others have started.
     wait_for_cluster();
     let mut census = ClusterCensus::new(shared.numbers, rank, blocks);
-    let sample = || Pivots::of_cluster(&held, (shared.sample, shared.pivots), (rank, blocks));
+    let sample = || Pivots::of_cluster(&held, (shared.pivots, shared.given), (rank, blocks));
     // A block's sample stands for what a block holds.
     let held_max = wide_max(E::DTYPE, WIDE_WARPS_MAX);
     let (room, items) = (wide_cluster_items(k), shared.items);
@@ -163,8 +163,8 @@ fn part_of_warp<E: Element>(row: &Row<E>, rank: u32, blocks: u32) -> HeldPart {
 /// The block's shared memory.
 #[derive(Clone, Copy)]
 struct Shared<E: Compact> {
-    sample: SharedArray<u32>,
     pivots: SharedArray<u32>,
+    given: SharedArray<u32>,
     numbers: SharedArray<u32>,
     items: SharedArray<E::Packed>,
     lists: SharedArray<E::Packed>,
@@ -177,16 +177,16 @@ impl<E: Compact> Shared<E> {
     #[inline(always)]
     unsafe fn new(k: u32) -> Self {
         // SAFETY: the caller grants the memory, and the layout's parts do not overlap.
-        let sample = unsafe { SharedArray::new(0) };
+        let pivots = unsafe { SharedArray::new(0) };
         // SAFETY: as above.
-        let pivots = unsafe { SharedArray::new(WideClusterLayout::PIVOTS) };
+        let given = unsafe { SharedArray::new(WideClusterLayout::GIVEN) };
         // SAFETY: as above.
         let numbers = unsafe { SharedArray::new(WideClusterLayout::NUMBERS) };
         // SAFETY: as above.
         let items = unsafe { SharedArray::new(WideClusterLayout::ITEMS) };
         // SAFETY: as above.
         let lists = unsafe { SharedArray::new(WideClusterLayout::lists(E::DTYPE, k)) };
-        Shared { sample, pivots, numbers, items, lists }
+        Shared { pivots, given, numbers, items, lists }
     }
 }
 
@@ -223,17 +223,18 @@ impl<E: Compact> Sorted<E> {
             longest = (ends[block] - before).max(longest);
         });
         self.give::<B>(start);
-        let (mut chosen, mut at) = (0, thread_idx_x());
-        while at < self.count {
-            let item = self.items.get(at);
+        let (mut chosen, mut first) = (0, thread_idx_x() - lane_id());
+        while first < self.count {
+            let at = first + lane_id();
+            let item = self.items.get(at.min(self.count - 1));
             let place = self.place_among(&ends, longest, item);
-            if place < shape.k {
+            if at < self.count && place < shape.k {
                 chosen += 1;
                 if shape.order == Order::Best {
                     answer.put_sorted(place, item, self.start);
                 }
             }
-            at += block_dim_x();
+            first += block_dim_x();
         }
         chosen
     }
@@ -274,7 +275,8 @@ impl<E: Compact> Sorted<E> {
         sync_cluster();
     }
 
-    /// How many items of all lists come before one of this block's; the longest list has `longest`.
+    /// How many items of all lists come before one of this block's; the longest list has
+    /// `longest`. For the lanes of a warp together.
     #[inline(always)]
     fn place_among<const B: usize>(&self, ends: &[u32; B], longest: u32, item: E::Packed) -> u32 {
         // Of equals those of the blocks before come first.
@@ -294,11 +296,14 @@ impl<E: Compact> Sorted<E> {
         unroll!(block in B => { place = place.wrapping_sub(places[block]); });
         let mut step = 1 << (31 - longest.leading_zeros());
         while step > 0 {
-            // The lists' loads are in flight together: behind a list's end they are of another.
+            // Behind a list's end there is another, or none.
             let mut found = [item; B];
             unroll!(block in B => {
                 found[block] = self.lists.get((places[block] + step).min(ends[B - 1]) - 1);
             });
+            // Separates the loads from their use, so that the compiler leaves them in flight
+            // together; there is nothing else to separate.
+            sync_warp(FULL_MASK);
             unroll!(block in B => {
                 if places[block] + step <= ends[block] && found[block] > bounds[block] {
                     places[block] += step;

@@ -12,13 +12,13 @@ use cuda_std::cluster::{RemoteArray, sync_cluster};
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_shuffle_xor};
 
 use super::census::Census;
 use super::compact::Compact;
 use super::held::{HeldRow, step_of};
 use super::warp_sort::warp_sort_descending;
-use crate::params::{Flip, HALF_SAMPLE, PIVOTS};
+use crate::params::{Flip, HALF_SAMPLE, PIVOTS, WIDE_WARPS_MAX};
 
 /// Vectors of a lane, each with an element that may be in the sample.
 const VECTORS: usize = 8;
@@ -41,7 +41,7 @@ impl Pivots {
         let (warp, warps) = (thread_idx_x() / WARP_SIZE, block_dim_x() / WARP_SIZE);
         let is_half = warps <= FEW_WARPS;
         let stride = if is_half { 2 * warps } else { warps };
-        take(held, steps, stride);
+        take(held, steps, stride, |bits| bits);
         // Separates the sample from its order.
         sync_threads();
         if warp == 0 {
@@ -57,35 +57,35 @@ impl Pivots {
     }
 
     /// As [`Pivots::new`], of a row that the blocks of a cluster hold, of which this one has this
-    /// `rank`: each takes half a sample of its part into `own`, and gives as many of its best to
-    /// all. So one stands for as many elements as if a block had taken half a sample. For all
-    /// threads of the cluster together; ends with a barrier of the block.
+    /// `rank`: each takes half a sample of its part, and gives as many of its best to all. So one
+    /// stands for as many elements as if a block had taken half a sample. `given` has room for
+    /// what comes, `steps` for half a sample. For all threads of the cluster together, of
+    /// [`WIDE_WARPS_MAX`] warps a block; ends with a barrier of the block.
     #[inline(always)]
     pub fn of_cluster<E: Compact>(
         held: &HeldRow<'_, E, 1>,
-        (own, steps): (SharedArray<u32>, SharedArray<u32>),
+        (steps, given): (SharedArray<u32>, SharedArray<u32>),
         (rank, blocks): (u32, u32),
     ) -> Self {
-        let is_first = thread_idx_x() < WARP_SIZE;
-        take(held, own, block_dim_x() / WARP_SIZE * PIVOTS / HALF_SAMPLE);
+        let step = step_of_leader::<E>(held.flip);
+        // The elements that reach the greatest step are those that reach the one before.
+        let read = |bits| step(bits).min(u32::MAX - 1);
+        take(held, steps, WIDE_WARPS_MAX * PIVOTS / HALF_SAMPLE, read);
         // Separates the sample from its order.
         sync_threads();
-        if is_first {
-            order::<{ VECTORS / 2 }>(own, step_of_leader::<E>(held.flip));
-            // Separates the order from its reads by other lanes.
-            sync_warp(FULL_MASK);
-            let given = HALF_SAMPLE >> blocks.trailing_zeros();
-            unroll!(i in VECTORS / 2 => {
-                let at = i as u32 * WARP_SIZE + lane_id();
-                let (block, number) = (at >> given.trailing_zeros(), at & (given - 1));
-                // SAFETY: `block` is below `blocks`; each has places of its own.
-                let remote = unsafe { RemoteArray::new(steps, block) };
-                remote.set(rank * given + number, own.get(number));
-            });
+        let (place, own) = place_of_quad(steps);
+        let share = HALF_SAMPLE >> blocks.trailing_zeros();
+        let mut block = thread_idx_x() % QUAD;
+        while block < blocks && place < share {
+            // SAFETY: there is a block of this rank; each has places of its own there.
+            let remote = unsafe { RemoteArray::new(given, block) };
+            remote.set(rank * share + place, own);
+            block += QUAD;
         }
         sync_cluster();
-        if is_first {
-            order::<{ VECTORS / 2 }>(steps, |step| step);
+        let (place, own) = place_of_quad(given);
+        if thread_idx_x().is_multiple_of(QUAD) {
+            steps.set(place, own);
         }
         // Separates the order from its use.
         sync_threads();
@@ -99,16 +99,21 @@ impl Pivots {
     }
 }
 
-/// Takes one element of every `stride` vectors that the block has room for. For all threads of the
-/// block together.
+/// Takes what becomes of one element of every `stride` vectors that the block has room for. For all
+/// threads of the block together.
 #[inline(always)]
-fn take<E: Compact>(held: &HeldRow<'_, E, 1>, sample: SharedArray<u32>, stride: u32) {
+fn take<E: Compact>(
+    held: &HeldRow<'_, E, 1>,
+    sample: SharedArray<u32>,
+    stride: u32,
+    read: impl Fn(u32) -> u32,
+) {
     let warp = thread_idx_x() / WARP_SIZE;
     unroll!(vector in VECTORS => {
         // Of each vector's lanes others, so that the whole row is sampled.
         if (vector as u32 + lane_id()) & (stride - 1) == 0 {
             let place = (warp * VECTORS as u32 + vector as u32) * WARP_SIZE + lane_id();
-            sample.set(place >> stride.trailing_zeros(), held.leader(vector));
+            sample.set(place >> stride.trailing_zeros(), read(held.leader(vector)));
         }
     });
 }
@@ -117,6 +122,36 @@ fn take<E: Compact>(held: &HeldRow<'_, E, 1>, sample: SharedArray<u32>, stride: 
 #[inline(always)]
 fn step_of_leader<E: Compact>(flip: Flip) -> impl Fn(u32) -> u32 {
     move |bits| step_of::<E>(E::key(bits) ^ flip.mask())
+}
+
+/// Threads that find the place of one step of half a sample together.
+const QUAD: u32 = 4;
+const _: () = assert!(WIDE_WARPS_MAX * WARP_SIZE == QUAD * HALF_SAMPLE);
+
+/// The place of a step among half a sample, the best first, and the step: the same for each four
+/// neighbouring threads. All of a block count, since there are no registers for a warp to sort with
+/// several steps in flight while the row is held. No step is the greatest there is. For all
+/// threads of a block of [`WIDE_WARPS_MAX`] warps together.
+#[inline(always)]
+fn place_of_quad(steps: SharedArray<u32>) -> (u32, u32) {
+    let (number, part) = (thread_idx_x() / QUAD, thread_idx_x() % QUAD);
+    let own = steps.get(number);
+    let mut before = 0;
+    unroll!(i in 8 => {
+        let first = (16 * i) as u32 + 4 * part;
+        let others = steps.get_vec4(first);
+        // Those before this one come first if they are as good, those behind if they are better.
+        let bar = own + (first > number) as u32;
+        unroll!(j in 4 => { before += (others[j] >= bar) as u32; });
+    });
+    before += warp_shuffle_xor(FULL_MASK, before, 1);
+    before += warp_shuffle_xor(FULL_MASK, before, 2);
+    // It is as good as itself, and so may be up to three behind it.
+    let neighbours = steps.get_vec4(number & !3);
+    unroll!(j in 4 => {
+        before -= (neighbours[j] == own && j as u32 >= number % 4) as u32;
+    });
+    (before, own)
 }
 
 /// Sorts what becomes of a sample's words, `R` a lane, the greatest first. For the lanes of a warp
