@@ -61,6 +61,7 @@
 //! # Source
 //! As `wide`. Places by searches in other lists: "Finding the maximum, merging, and sorting in a
 //! parallel computation model" (Shiloach and Vishkin, 1981).
+use cuda_std::Word;
 use cuda_std::cluster::{
     RemoteArray, arrive_at_cluster_relaxed, cluster_block_count, cluster_block_rank, sync_cluster,
     wait_for_cluster,
@@ -68,14 +69,14 @@ use cuda_std::cluster::{
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
 use crate::params::{
     Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WIDE_WARPS_MAX,
     WideClusterLayout, wide_cluster_items, wide_max,
 };
 use crate::prim::answer::{Answer, AnswerShape};
-use crate::prim::census::{Census, ClusterCensus};
+use crate::prim::census::{Census, ClusterCensus, Ranges};
 use crate::prim::compact::Compact;
 use crate::prim::element::Element;
 use crate::prim::held::{HeldPart, HeldRow};
@@ -83,6 +84,7 @@ use crate::prim::merge_path::{Spread, block_sort_spread};
 use crate::prim::pivots::Pivots;
 use crate::prim::reaching::put_together;
 use crate::prim::rows::{Row, row_length};
+use crate::prim::warp_sort::Item;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -130,9 +132,9 @@ pub unsafe fn wide_cluster<E: Compact>(
     let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
     let sorted = Sorted { items, count: own, lists: shared.lists, rank, start: part.start };
     let chosen = match blocks {
-        2 => sorted.find_places::<2>(census.through_blocks(), shape, &answer),
-        4 => sorted.find_places::<4>(census.through_blocks(), shape, &answer),
-        _ => sorted.find_places::<8>(census.through_blocks(), shape, &answer),
+        2 => sorted.find_places::<1>(&census, count, shape, &answer),
+        4 => sorted.find_places::<2>(&census, count, shape, &answer),
+        _ => sorted.find_places::<4>(&census, count, shape, &answer),
     };
     if order == Order::Index {
         census.sum(chosen);
@@ -203,40 +205,59 @@ struct Sorted<E: Compact> {
 }
 
 impl<E: Compact> Sorted<E> {
-    /// Finds out where the items belong among those of all `B` blocks, which end at `ends` where
-    /// they lie one behind the other, and writes those of the best `k` there if the answer has that
-    /// order. How many this thread has of these. For all threads of the cluster together; with a
-    /// barrier of the cluster.
+    /// Finds out where the items belong among the `total` of all blocks, of which there are twice
+    /// `L`, and writes those of the best `k` there if the answer has that order. How many of these
+    /// this thread has found. For all threads of the cluster together; with a barrier of the
+    /// cluster.
+    ///
+    /// Two neighbouring lanes have an item, and each of them half of the lists: `L`.
     #[inline(always)]
-    fn find_places<const B: usize>(
+    fn find_places<const L: usize>(
         &self,
-        ends: [u32; B],
+        census: &ClusterCensus,
+        total: u32,
         shape: AnswerShape,
         answer: &Answer<'_, E>,
     ) -> u32 {
-        let (mut start, mut longest) = (0, 0);
-        unroll!(block in B => {
-            let before = if block > 0 { ends[block - 1] } else { 0 };
-            if block as u32 == self.rank {
-                start = before;
-            }
-            longest = (ends[block] - before).max(longest);
-        });
-        self.give::<B>(start);
-        let (mut chosen, mut first) = (0, thread_idx_x() - lane_id());
+        self.give::<L>(census.before_block());
+        let (half, pair) = (lane_id() % 2, lane_id() / 2);
+        let first_list = half * L as u32;
+        let ranges = census.ranges::<L>(first_list);
+        let mut longest = 0;
+        unroll!(i in L => { longest = longest.max(ranges.ends[i] - ranges.starts[i]); });
+        longest = longest.max(warp_shuffle_xor(FULL_MASK, longest, 1));
+        let (mut chosen, mut first) = (0, thread_idx_x() / WARP_SIZE * (WARP_SIZE / 2));
         while first < self.count {
-            let at = first + lane_id();
+            let at = first + pair;
             let item = self.items.get(at.min(self.count - 1));
-            let place = self.place_among(&ends, longest, item);
-            if at < self.count && place < shape.k {
+            let bounds = self.bounds::<L>(item, first_list);
+            let place = place_among(self.lists, &ranges, (longest, total), bounds);
+            let place = place + warp_shuffle_xor(FULL_MASK, place, 1);
+            if at < self.count && half == 0 && place < shape.k {
                 chosen += 1;
                 if shape.order == Order::Best {
                     answer.put_sorted(place, item, self.start);
                 }
             }
-            first += block_dim_x();
+            first += block_dim_x() / 2;
         }
         chosen
+    }
+
+    /// What the items of `L` lists from one on are greater than that come before one of this
+    /// block's: of equals those of the blocks before.
+    #[inline(always)]
+    fn bounds<const L: usize>(&self, item: E::Packed, first_list: u32) -> [E::Packed; L] {
+        let mut bounds = [item; L];
+        unroll!(i in L => {
+            let list = first_list + i as u32;
+            if list < self.rank {
+                bounds[i] = E::behind_equals(item);
+            } else if list > self.rank {
+                bounds[i] = E::before_equals(item);
+            }
+        });
+        bounds
     }
 
     /// Writes the first `count` items by index, from a place on. For all threads of the block
@@ -258,14 +279,14 @@ impl<E: Compact> Sorted<E> {
         }
     }
 
-    /// Writes the items to the lists of all `B` blocks, from `start` on. For all threads of the
-    /// cluster together; ends with a barrier of the cluster.
+    /// Writes the items to the lists of all blocks, twice `L`, from `start` on. For all threads of
+    /// the cluster together; ends with a barrier of the cluster.
     #[inline(always)]
-    fn give<const B: usize>(&self, start: u32) {
+    fn give<const L: usize>(&self, start: u32) {
         let mut at = thread_idx_x();
         while at < self.count {
             let item = self.items.get(at);
-            unroll!(block in B => {
+            unroll!(block in 2 * L => {
                 // SAFETY: there is a block of this rank; each block has places of its own there.
                 let remote = unsafe { RemoteArray::new(self.lists, block as u32) };
                 remote.set(start + at, item);
@@ -274,44 +295,31 @@ impl<E: Compact> Sorted<E> {
         }
         sync_cluster();
     }
+}
 
-    /// How many items of all lists come before one of this block's; the longest list has
-    /// `longest`. For the lanes of a warp together.
-    #[inline(always)]
-    fn place_among<const B: usize>(&self, ends: &[u32; B], longest: u32, item: E::Packed) -> u32 {
-        // Of equals those of the blocks before come first.
-        let (behind, before) = (E::behind_equals(item), E::before_equals(item));
-        let (mut bounds, mut places) = ([item; B], [0; B]);
-        unroll!(block in B => {
-            if block > 0 {
-                places[block] = ends[block - 1];
-            }
-            if (block as u32) < self.rank {
-                bounds[block] = behind;
-            } else if block as u32 > self.rank {
-                bounds[block] = before;
+/// How many items of `L` sorted lists are greater than these bounds, one for each list. The longest
+/// list of all has `longest` items, all of them `total`. For the lanes of a warp together.
+#[inline(always)]
+fn place_among<T: Item + Word, const L: usize>(
+    lists: SharedArray<T>,
+    ranges: &Ranges<L>,
+    (longest, total): (u32, u32),
+    bounds: [T; L],
+) -> u32 {
+    let mut places = ranges.starts;
+    let mut step = 1 << (31 - longest.leading_zeros());
+    while step > 0 {
+        // Behind a list's end there is another, or none.
+        let mut found = bounds;
+        unroll!(i in L => { found[i] = lists.get((places[i] + step).min(total) - 1); });
+        unroll!(i in L => {
+            if places[i] + step <= ranges.ends[i] && found[i] > bounds[i] {
+                places[i] += step;
             }
         });
-        let mut place = 0u32;
-        unroll!(block in B => { place = place.wrapping_sub(places[block]); });
-        let mut step = 1 << (31 - longest.leading_zeros());
-        while step > 0 {
-            // Behind a list's end there is another, or none.
-            let mut found = [item; B];
-            unroll!(block in B => {
-                found[block] = self.lists.get((places[block] + step).min(ends[B - 1]) - 1);
-            });
-            // Separates the loads from their use, so that the compiler leaves them in flight
-            // together; there is nothing else to separate.
-            sync_warp(FULL_MASK);
-            unroll!(block in B => {
-                if places[block] + step <= ends[block] && found[block] > bounds[block] {
-                    places[block] += step;
-                }
-            });
-            step /= 2;
-        }
-        unroll!(block in B => { place = place.wrapping_add(places[block]); });
-        place
+        step /= 2;
     }
+    let mut count = 0;
+    unroll!(i in L => { count += places[i] - ranges.starts[i]; });
+    count
 }

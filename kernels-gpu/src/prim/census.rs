@@ -99,6 +99,14 @@ const LANE_NUMBERS: u32 = 4;
 const BLOCK_LANES: u32 = WIDE_WARPS_MAX / LANE_NUMBERS;
 const _: () = assert!(CLUSTER_BLOCKS_MAX * BLOCK_LANES <= WARP_SIZE);
 
+/// Where the numbers of `L` blocks start and end.
+pub struct Ranges<const L: usize> {
+    /// The first of each.
+    pub starts: [u32; L],
+    /// The one behind the last of each.
+    pub ends: [u32; L],
+}
+
 /// The census of a cluster's blocks, of [`WIDE_WARPS_MAX`] warps each: every warp writes its number
 /// to all of them.
 pub struct ClusterCensus {
@@ -166,18 +174,24 @@ impl ClusterCensus {
         self.between(0, self.rank * WIDE_WARPS_MAX)
     }
 
-    /// The last round's sums of the blocks up to each of the first `B`, that one too. For the lanes
-    /// of a warp together.
+    /// Where the last round's numbers of `L` blocks from one on start and end, if those of all
+    /// blocks lie one behind the other. For the lanes of a warp together, each from a block of its
+    /// own choice.
     #[inline(always)]
-    pub fn through_blocks<const B: usize>(&self) -> [u32; B] {
+    pub fn ranges<const L: usize>(&self, first: u32) -> Ranges<L> {
         let numbers = self.of_lane();
         let through = warp_prefix_sum(numbers[0] + numbers[1] + numbers[2] + numbers[3]);
-        let mut sums = [0; B];
-        unroll!(block in B => {
-            let last = (block as u32 + 1) * BLOCK_LANES - 1;
-            sums[block] = warp_shuffle_idx(FULL_MASK, through, last);
+        let before = warp_shuffle_idx(FULL_MASK, through, (first * BLOCK_LANES).max(1) - 1);
+        let start = if first == 0 { 0 } else { before };
+        let mut ranges = Ranges { starts: [start; L], ends: [0; L] };
+        unroll!(i in L => {
+            let last = (first + i as u32 + 1) * BLOCK_LANES - 1;
+            ranges.ends[i] = warp_shuffle_idx(FULL_MASK, through, last);
+            if i > 0 {
+                ranges.starts[i] = ranges.ends[i - 1];
+            }
         });
-        sums
+        ranges
     }
 
     /// Writes a number a warp to all blocks. Ends with a barrier of the cluster.
