@@ -99,6 +99,7 @@ fn rows_in_blocks_of_clusters() {
     support::wide::give_the_same_answer_in_clusters(&runtime, &two, &[8]);
     support::wide::ragged_rows_in_clusters(&runtime, 20_000, 4);
     support::wide::ragged_rows_in_clusters(&runtime, 40_000, 2);
+    support::wide::ragged_rows_in_clusters(&runtime, 70_000, 1);
 }
 
 /// More than one run, the last one short.

@@ -9,6 +9,7 @@
 //! Of a cluster's row the sample is larger, since `k` is a smaller part of it; but only the best of
 //! it are sorted together, as many as a block sorts: where the bound lies.
 use cuda_std::cluster::{RemoteArray, sync_cluster};
+use cuda_std::count::opaque;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
@@ -134,7 +135,9 @@ const _: () = assert!(WIDE_WARPS_MAX * WARP_SIZE == QUAD * HALF_SAMPLE);
 /// threads of a block of [`WIDE_WARPS_MAX`] warps together.
 #[inline(always)]
 fn place_of_quad(steps: SharedArray<u32>) -> (u32, u32) {
-    let (number, part) = (thread_idx_x() / QUAD, thread_idx_x() % QUAD);
+    // Opaque, since else what one call works out of it is kept for the other.
+    let thread = opaque(thread_idx_x());
+    let (number, part) = (thread / QUAD, thread % QUAD);
     let own = steps.get(number);
     let mut before = 0;
     unroll!(i in 8 => {
