@@ -279,11 +279,10 @@ const _: () = assert!(WideLayout::EQUALS + WIDE_WARPS_MAX <= WideLayout::CONTROL
 /// The most blocks of a cluster that every GPU with clusters takes.
 pub const CLUSTER_BLOCKS_MAX: u32 = 8;
 
-/// Items that the blocks of a cluster of `wide_cluster` have room for together: twice `k`, and some
-/// where that is little. A round of counts costs them more than a few items more each; one in seven
-/// rows in random order takes more than one.
+/// Items that the blocks of a cluster of `wide_cluster` have room for together: twice `k`, and more
+/// where that is little. A round of counts costs them more than a few items more each.
 pub const fn wide_cluster_items(k: u32) -> u32 {
-    (k + if k > 480 { k } else { 480 }).next_multiple_of(128)
+    (k + if k > 608 { k } else { 608 }).next_multiple_of(128)
 }
 
 const _: () = {
