@@ -93,8 +93,19 @@ fn rows_in_blocks() {
 
 #[test]
 fn long_rows_of_a_large_k() {
-    support::sift::give_the_same_answer(&emulator(), 1, 2);
+    support::sift::give_the_same_answer(&emulator(), 5, 2);
     support::sift::ragged_rows(&emulator(), 9);
+}
+
+#[test]
+fn rows_in_blocks_of_clusters() {
+    let runtime = emulator();
+    support::wide::give_the_same_answer_in_clusters(&runtime, &Pattern::ALL, &[2, 4]);
+    let two = [Pattern::Ties, Pattern::AnyBits];
+    support::wide::give_the_same_answer_in_clusters(&runtime, &two, &[8]);
+    support::wide::ragged_rows_in_clusters(&runtime, 20_000, 4);
+    support::wide::ragged_rows_in_clusters(&runtime, 40_000, 2);
+    support::wide::ragged_rows_in_clusters(&runtime, 70_000, 1);
 }
 
 /// More than one run, the last one short.

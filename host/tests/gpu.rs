@@ -14,7 +14,7 @@ use support::{
     assert_same, reference, run_seed_table, select_from_host, select_on_device, topk_of,
 };
 
-const TESTS: [GpuTest; 19] = [
+const TESTS: [GpuTest; 21] = [
     ("seed_table", seed_table),
     ("random_problems", random_problems),
     ("long_rows", long_rows),
@@ -23,6 +23,7 @@ const TESTS: [GpuTest; 19] = [
     ("rows_in_clusters", rows_in_clusters),
     ("rows_in_warps", rows_in_warps),
     ("rows_in_blocks", rows_in_blocks),
+    ("rows_in_blocks_of_clusters", rows_in_blocks_of_clusters),
     ("long_rows_of_a_large_k", long_rows_of_a_large_k),
     ("hundred_repeats", hundred_repeats),
     ("from_the_hosts_memory", from_the_hosts_memory),
@@ -114,9 +115,13 @@ fn any_k(runtime: &Runtime) {
 }
 
 fn large_batches(runtime: &Runtime) {
-    for (rows, n, k) in
-        [(1024, 50_257, 50), (1024, 262_144, 64), (4096, 256, 8), (1024, 4097, 2048)]
-    {
+    for (rows, n, k) in [
+        (1024, 50_257, 50),
+        (1024, 262_144, 64),
+        (4096, 256, 8),
+        (1024, 4097, 2048),
+        (140, 140_001, 1500),
+    ] {
         let (pattern, largest) = (Pattern::Normal, rows != 4096);
         for dtype in [Dtype::F32, Dtype::Bf16] {
             if n * rows * dtype.bytes() <= 1 << 30 {
@@ -145,10 +150,15 @@ fn rows_in_blocks(runtime: &Runtime) {
     support::wide::ragged_rows(runtime, 200);
 }
 
-fn long_rows_of_a_large_k(runtime: &Runtime) {
-    for (rows, factor) in [(3, 8), (40, 2)] {
-        support::sift::give_the_same_answer(runtime, rows, factor);
+fn rows_in_blocks_of_clusters(runtime: &Runtime) {
+    support::wide::give_the_same_answer_in_clusters(runtime, &Pattern::ALL, &[2, 4, 8]);
+    for n in [20_000, 40_000, 120_000] {
+        support::wide::ragged_rows_in_clusters(runtime, n, 12);
     }
+}
+
+fn long_rows_of_a_large_k(runtime: &Runtime) {
+    support::sift::give_the_same_answer(runtime, 200, 1);
     support::sift::ragged_rows(runtime, 90);
 }
 

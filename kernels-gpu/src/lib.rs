@@ -6,8 +6,8 @@
 //! 1. [`params`]: what a launch passes to a kernel, and how shared memory is laid out.
 //! 2. [`order`]: how a float becomes an integer that sorts as the contract says.
 //! 3. `prim::survey`: how a row is read; `prim::queue`: the running top-k of a block.
-//! 4. `select`, then `merge`: the kernels for k that fit into shared memory; `short`, `medium` and
-//!    `wide` for rows that fit into registers.
+//! 4. `select`, then `merge`: the kernels for k that fit into shared memory; `short`, `medium`,
+//!    `wide` and `wide_cluster` for rows that fit into registers, `sift` for longer ones.
 //! 5. `radix`, then `runs`: the kernels for any k.
 //! 6. [`sampling`]: the arithmetic of drawing tokens; `sample` has its kernels.
 //! 7. [`variants`]: the list of instances, one line a kernel symbol.
@@ -15,8 +15,8 @@
 //! # Layers
 //!
 //! ```text
-//! variants -> select, cluster, short, medium, wide, merge, radix, runs, sample -> prim -> cuda_std
-//!                                \-> sampling -> order, params (also the host's)
+//! variants -> select, cluster, short, medium, wide, wide_cluster, sift, merge, radix, runs, sample
+//!          -> prim -> cuda_std   \-> sampling -> order, params (also the host's)
 //! ```
 //!
 //! A layer imports only to its right. Device code reaches memory and collectives through
@@ -64,6 +64,8 @@ mod short;
 mod sift;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 mod wide;
+#[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
+mod wide_cluster;
 
 #[cfg(all(not(target_arch = "nvptx64"), feature = "testkit"))]
 pub mod testkit;

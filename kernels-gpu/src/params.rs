@@ -159,7 +159,7 @@ pub enum Join {
     LastBlock = 1,
 }
 
-/// Scalars of the kernels `short`, `medium` and `wide`.
+/// Scalars of the kernels `short`, `medium`, `wide` and `wide_cluster`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ShortParams {
@@ -167,7 +167,7 @@ pub struct ShortParams {
     pub row_stride: u64,
     /// Rows.
     pub rows: u32,
-    /// Elements in a row, at most [`short_max`], or [`wide_max`].
+    /// Elements in a row, at most [`short_max`], or [`wide_max`], or that of a cluster's blocks.
     pub n: u32,
     /// Wanted elements a row, at least 1 and at most [`SMALL_K_MAX`], or [`WIDE_K_MAX`].
     pub k: u32,
@@ -204,8 +204,14 @@ pub const WIDE_K_MAX: u32 = 2048;
 /// The most items that a thread of `wide` sorts.
 pub const WIDE_THREAD_ITEMS: usize = 8;
 
+/// Fewer items are sorted by as many threads.
+pub const WIDE_THREAD_ITEMS_FEW: usize = WIDE_THREAD_ITEMS / 2;
+
 /// Elements of the sample in which `wide` looks for steps to try.
 pub const PIVOTS: u32 = 256;
+
+/// Half of them: what few warps take, and each block of a cluster.
+pub const HALF_SAMPLE: u32 = PIVOTS / 2;
 
 /// Elements in a row that `warps` warps of `wide` hold, whatever its alignment.
 pub const fn wide_max(dtype: Dtype, warps: u32) -> u32 {
@@ -315,6 +321,56 @@ impl SiftLayout {
 
 const _: () = assert!(SiftLayout::EQUALS + SIFT_THREADS / 16 <= SiftLayout::CONTROL_WORDS);
 const _: () = assert!(SiftLayout::ITEMS.is_multiple_of(8));
+
+/// The most blocks of a cluster that every GPU with clusters takes.
+pub const CLUSTER_BLOCKS_MAX: u32 = 8;
+
+/// Items that the blocks of a cluster of `wide_cluster` have room for together: twice `k`, and more
+/// where that is little. A round of counts costs them more than a few items more each.
+pub const fn wide_cluster_items(k: u32) -> u32 {
+    (k + if k > 608 { k } else { 608 }).next_multiple_of(128)
+}
+
+const _: () = {
+    // One block may have all of them, and all of the best.
+    let threads = 32 * WIDE_WARPS_MAX;
+    assert!(wide_cluster_items(WIDE_K_MAX) <= threads * WIDE_THREAD_ITEMS as u32);
+    assert!(WIDE_K_MAX <= threads * WIDE_THREAD_ITEMS_FEW as u32);
+};
+
+/// Where a block of `wide_cluster` keeps its parts in shared memory, in bytes.
+///
+/// | part | type | lifetime |
+/// |---|---|---|
+/// | pivots | `[u32; HALF_SAMPLE]`: first of the block's part | until a bound is found |
+/// | given | `[u32; HALF_SAMPLE]`: the best of the blocks' | until the pivots are in order |
+/// | numbers | `[u32]`, two for each warp of the cluster | from the counts on |
+/// | items | `[u64]` or `[u32]` of [`wide_cluster_items`], spread | from the bound on |
+/// | lists | as many, those of all blocks | behind the items' order |
+///
+/// For an answer by index the block's own of the best `k` take the place of the lists, spread.
+pub struct WideClusterLayout;
+
+impl WideClusterLayout {
+    /// Offset of what is given for the pivots.
+    pub const GIVEN: u32 = 4 * HALF_SAMPLE;
+    /// Offset of the numbers.
+    pub const NUMBERS: u32 = Self::GIVEN + 4 * HALF_SAMPLE;
+    /// Offset of the items.
+    pub const ITEMS: u32 = Self::NUMBERS + 2 * 4 * CLUSTER_BLOCKS_MAX * WIDE_WARPS_MAX;
+
+    /// Offset of the lists.
+    pub const fn lists(dtype: Dtype, k: u32) -> u32 {
+        let (items, item_bytes) = (wide_cluster_items(k), 2 * dtype.bytes() as u32);
+        // One is left out behind as many as the banks hold.
+        Self::ITEMS + item_bytes * (items + items / (128 / item_bytes))
+    }
+
+    /// Bytes in all.
+    pub const fn bytes(dtype: Dtype, k: u32) -> u32 {
+        Self::lists(dtype, k) + 2 * dtype.bytes() as u32 * wide_cluster_items(k)
+    }
+}
 
 /// Scalars of the kernel `merge`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -59,10 +59,11 @@ use crate::params::{
     WIDE_K_MAX,
 };
 use crate::prim::answer::{Answer, AnswerShape};
+use crate::prim::census::BlockCensus;
 use crate::prim::compact::Compact;
-use crate::prim::held::{HeldPart, HeldRow, Places, step_of};
+use crate::prim::held::{HeldPart, HeldRow, Places, put_long, step_of};
 use crate::prim::merge_path::{Spread, block_sort_spread};
-use crate::prim::pivots::{Census, Reaching, Steps, find_bound};
+use crate::prim::pivots::{Reaching, Steps, find_bound};
 use crate::prim::rows::{Row, row_length};
 use crate::prim::scan::{warp_prefix_sum, warp_reserve};
 
@@ -308,11 +309,11 @@ impl<'r, E: Compact> Sought<'r, E> {
         }
         let held = sampled(self.row, self.flip);
         let sample = Sample::new(&held, self.shared.sample);
-        let mut census = Census::new(self.shared.control.at(SiftLayout::SUMS));
+        let mut census = BlockCensus::new(self.shared.control.at(SiftLayout::SUMS));
         let share = Share::new::<E>(k, n);
         let (sizes, stands_for) =
             ((share.least, share.most), (SIFT_SAMPLE * E::PER_VECTOR as u32, share.groups));
-        let bound = find_bound::<E>(&held, self.flip, &sample, &mut census, sizes, stands_for);
+        let bound = find_bound::<E, _>(&held, self.flip, &sample, &mut census, sizes, stands_for);
         let mut tried = Tried { step: bound.step, has_many: bound.count > share.most };
         let mut counter = SiftLayout::COUNTER;
         loop {
@@ -325,7 +326,7 @@ impl<'r, E: Compact> Sought<'r, E> {
             }
             counter = SiftLayout::LAST_COUNTER;
             let sizes = (k, SIFT_ITEMS);
-            let bound = find_bound::<E>(self, self.flip, &sample, &mut census, sizes, (n, n));
+            let bound = find_bound::<E, _>(self, self.flip, &sample, &mut census, sizes, (n, n));
             tried = Tried { step: bound.step, has_many: bound.count > SIFT_ITEMS };
         }
     }
@@ -336,7 +337,7 @@ impl<'r, E: Compact> Sought<'r, E> {
         let n = self.row.len();
         let mut index = thread_idx_x();
         while index < n {
-            self.shared.items.set(index, pack::<E>(self.row.element(index), !index));
+            put_long::<E>(self.shared.items.at(index), self.row.element(index), !index);
             index += SIFT_THREADS;
         }
         // Separates the items from their order.
@@ -347,8 +348,12 @@ impl<'r, E: Compact> Sought<'r, E> {
     /// A warp's part of the row, of `parts`.
     #[inline(always)]
     fn part(&self, number: u32, parts: u32) -> HeldRow<'r, E, 1> {
-        let part =
-            HeldPart { first: number * PART, has_head: number == 0, has_tail: number == parts - 1 };
+        let part = HeldPart {
+            first: number * PART,
+            has_head: number == 0,
+            has_tail: number == parts - 1,
+            ..HeldPart::WHOLE
+        };
         HeldRow::load_part(self.row, part, self.flip)
     }
 
@@ -369,7 +374,7 @@ impl<'r, E: Compact> Sought<'r, E> {
             let own = held.own_reaching(step);
             let slot = warp_reserve(counter, own);
             if own > 0 && slot + own <= SIFT_ITEMS {
-                held.put_reaching_as(step, slot, self.shared.items, pack::<E>);
+                held.put_long_reaching(step, slot, self.shared.items);
             }
             number += WARPS;
         }
@@ -378,8 +383,8 @@ impl<'r, E: Compact> Sought<'r, E> {
         counter.get(0)
     }
 
-    /// Puts together what is better than a step, and of what reaches it just so the first `k` in the
-    /// row. How many these are; 0 where there is no room for them, or they are fewer than `k`.
+    /// Puts together what is better than a step, and of what reaches it just so the first `k`. How
+    /// many these are; 0 where there is no room for them, or they are fewer than `k`.
     /// `counter` is 0. For all threads of the block together; ends with a barrier.
     #[inline(always)]
     fn collect_equals(&self, step: u32, counter: u32) -> u32 {
@@ -396,11 +401,11 @@ impl<'r, E: Compact> Sought<'r, E> {
             let held = self.part(number.min(parts - 1), parts);
             if number < parts {
                 let better = if has_better { held.places_reaching(step + 1) } else { Places::NONE };
-                let own = better.own_count();
                 equal = held.places_reaching(step).without(&better);
+                let own = better.own_count();
                 let slot = warp_reserve(counter, own);
                 if own > 0 && slot + own <= SIFT_ITEMS - k {
-                    held.put_as(&better, slot, items, pack::<E>);
+                    held.put_long(&better, slot, items);
                 }
             }
             if found < k {
@@ -416,9 +421,10 @@ impl<'r, E: Compact> Sought<'r, E> {
                 let before = found + warp_reduce_add(FULL_MASK, before);
                 found += warp_reduce_add(FULL_MASK, of_lane);
                 let first = held.first_of(&equal, k.saturating_sub(before));
-                let slot = before + warp_prefix_sum(first.own_count()) - first.own_count();
-                if first.own_count() > 0 {
-                    held.put_as(&first, slot, equals, pack::<E>);
+                let own = first.own_count();
+                let slot = before + warp_prefix_sum(own) - own;
+                if own > 0 {
+                    held.put_long(&first, slot, equals);
                 }
             }
             turn += 1;
@@ -448,11 +454,4 @@ impl<'r, E: Compact> Sought<'r, E> {
         sync_threads();
         better + found
     }
-}
-
-/// An element, which lies in the upper end of a word, and its index' complement.
-#[inline(always)]
-fn pack<E: Compact>(bits: u32, complement: u32) -> u64 {
-    let bits = if E::PER_VECTOR == 8 { bits & 0xffff_0000 } else { bits };
-    (bits as u64) << 32 | complement as u64
 }

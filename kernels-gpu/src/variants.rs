@@ -6,6 +6,8 @@ use crate::cluster::{cluster, cluster_sample};
 use crate::params::{MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
 use crate::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
 use crate::sampling::params::RowParams;
+#[cfg(any(sm90, feature = "emulator"))]
+use crate::wide_cluster::wide_cluster;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 use crate::{
     medium::medium,
@@ -94,6 +96,9 @@ kernels! {
     wide_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide::<F32>;
     wide_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<F16>;
     wide_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<Bf16>;
+    wide_cluster_f32[threads 512, blocks 2, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide_cluster::<F32>;
+    wide_cluster_f16[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide_cluster::<F16>;
+    wide_cluster_bf16[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide_cluster::<Bf16>;
     cluster_f32_u2[threads 512, blocks 2, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 2>;
     cluster_f32_u4[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 4>;
     cluster_f32_u8[threads 512, blocks 1, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: SelectParams) = cluster::<F32, 8>;

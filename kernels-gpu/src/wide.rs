@@ -54,22 +54,20 @@
 //! Pivots from a sample: "Randomized selection" (Floyd and Rivest, 1975). Counting in registers:
 //! RTop-K (Xie et al., 2024).
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x, sync_threads, thread_idx_x};
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add};
+use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
+use cuda_std::warp::WARP_SIZE;
 
 use crate::params::{
-    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_WARPS_MAX, WideLayout, wide_items, wide_max,
+    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WideLayout, wide_items, wide_max,
 };
 use crate::prim::answer::{Answer, AnswerShape};
+use crate::prim::census::BlockCensus;
 use crate::prim::compact::Compact;
-use crate::prim::held::{HeldPart, HeldRow, Places};
+use crate::prim::held::{HeldPart, HeldRow};
 use crate::prim::merge_path::block_sort_spread;
-use crate::prim::pivots::{Bound, Census, Pivots, find_bound};
+use crate::prim::pivots::Pivots;
+use crate::prim::reaching::put_together;
 use crate::prim::rows::{Row, row_length};
-use crate::prim::scan::warp_reserve;
-
-/// Fewer items are sorted by as many threads.
-const FEW_THREAD_ITEMS: usize = WIDE_THREAD_ITEMS / 2;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -95,12 +93,16 @@ pub unsafe fn wide<E: Compact>(
     let shared = unsafe { Shared::<E>::new() };
     let held = HeldRow::<E, 1>::load_part(&row, part_of_warp(), flip);
     let room = if order == Order::Best { wide_items(k) } else { k };
-    let count = put_together(&held, shared, (k, room), n);
+    let mut census = BlockCensus::new(shared.control);
+    let sample = || Pivots::new(&held, shared.sample);
+    let held_max = wide_max(E::DTYPE, block_dim_x() / WARP_SIZE);
+    let items = shared.items;
+    let count = put_together(&held, &mut census, sample, items, (k, room), (n, held_max));
     let read = |item| E::ordered(item, flip, order);
-    let items = if count <= FEW_THREAD_ITEMS as u32 * block_dim_x() {
-        block_sort_spread::<_, FEW_THREAD_ITEMS>(shared.items, count, read)
+    let items = if count <= WIDE_THREAD_ITEMS_FEW as u32 * block_dim_x() {
+        block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(items, count, read)
     } else {
-        block_sort_spread::<_, WIDE_THREAD_ITEMS>(shared.items, count, read)
+        block_sort_spread::<_, WIDE_THREAD_ITEMS>(items, count, read)
     };
     let shape = AnswerShape { k, flip, index, order };
     // SAFETY: the caller's contract on the outputs.
@@ -112,7 +114,12 @@ pub unsafe fn wide<E: Compact>(
 #[inline(always)]
 fn part_of_warp() -> HeldPart {
     let (warp, warps) = (thread_idx_x() / WARP_SIZE, block_dim_x() / WARP_SIZE);
-    HeldPart { first: warp * WARP_SIZE * 8, has_head: warp == 0, has_tail: warp == warps - 1 }
+    HeldPart {
+        first: warp * WARP_SIZE * 8,
+        has_head: warp == 0,
+        has_tail: warp == warps - 1,
+        ..HeldPart::WHOLE
+    }
 }
 
 /// The block's shared memory.
@@ -142,72 +149,5 @@ impl<E: Compact> Shared<E> {
             control.set(thread_idx_x(), 0);
         }
         Shared { sample, control, items }
-    }
-}
-
-/// Puts elements together among which are the best `k`, at most `room`; all where the row has no
-/// more. How many they are. For all threads of the block together; ends with a barrier.
-#[inline(always)]
-fn put_together<E: Compact>(
-    held: &HeldRow<'_, E, 1>,
-    shared: Shared<E>,
-    (k, room): (u32, u32),
-    n: u32,
-) -> u32 {
-    let counter = shared.control.at(WideLayout::COUNTER);
-    let mut count = n;
-    if n <= room {
-        // Separates the cleared words from their use.
-        sync_threads();
-        let slot = warp_reserve(counter, held.own_reaching(0));
-        held.put_reaching(0, slot, shared.items);
-    } else {
-        let pivots = Pivots::new(held, shared.sample);
-        let mut census = Census::new(shared.control.at(WideLayout::SUMS));
-        let held_max = wide_max(E::DTYPE, block_dim_x() / WARP_SIZE);
-        let bound =
-            find_bound::<E>(held, held.flip, &pivots, &mut census, (k, room), (n, held_max));
-        if bound.count <= room {
-            let slot = warp_reserve(counter, bound.own);
-            held.put_reaching(bound.step, slot, shared.items);
-            count = bound.count;
-        } else {
-            let chosen = better_and_first(held, bound, k, shared.control.at(WideLayout::EQUALS));
-            let slot = warp_reserve(counter, chosen.own_count());
-            held.put(&chosen, slot, shared.items);
-            count = k;
-        }
-    }
-    // Separates the items from their order.
-    sync_threads();
-    count
-}
-
-/// The elements that are better than the bound, and the first of its equals, `k` in all. For all
-/// threads of the block together, with a barrier.
-#[inline(always)]
-fn better_and_first<E: Compact>(
-    held: &HeldRow<'_, E, 1>,
-    bound: Bound,
-    k: u32,
-    equals: SharedArray<u32>,
-) -> Places<1> {
-    let better = if bound.better > 0 { held.places_reaching(bound.step + 1) } else { Places::NONE };
-    let equal = held.places_reaching(bound.step).without(&better);
-    let (warp, count) = (thread_idx_x() / WARP_SIZE, equal.count());
-    if lane_id() == 0 {
-        equals.set(warp, count);
-    }
-    // Separates the warps' counts from their sums.
-    sync_threads();
-    let is_before = lane_id() < warp.min(WIDE_WARPS_MAX);
-    let before = if is_before { equals.get(lane_id()) } else { 0 };
-    let needed = (k - bound.better).saturating_sub(warp_reduce_add(FULL_MASK, before));
-    if needed == 0 {
-        better
-    } else if count <= needed {
-        better.with(&equal)
-    } else {
-        better.with(&held.first_of(&equal, needed))
     }
 }

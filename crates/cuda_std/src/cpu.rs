@@ -6,7 +6,10 @@ use simt::{cluster, global, index, shared};
 use crate::count::halves;
 use crate::float::{bf16_to_f32, pairs};
 
-pub use cluster::{arrive as cluster_arrive, rank as cluster_rank, wait as cluster_wait};
+pub use cluster::{
+    arrive as cluster_arrive, arrive as cluster_arrive_relaxed, rank as cluster_rank,
+    size as cluster_size, wait as cluster_wait,
+};
 pub use collective::{block_and, block_count, block_or, block_sync, warp_sync};
 pub use index::{block_dim, block_index, grid_dim, lane, thread_index};
 
@@ -131,6 +134,10 @@ struct Pair([u64; 2]);
 #[track_caller]
 pub fn shared_load_pair(address: u32) -> [u64; 2] {
     shared::read::<Pair>(address).0
+}
+#[track_caller]
+pub fn shared_store_words(address: u32, words: [u32; 2]) {
+    shared::write(address, u64::from(words[1]) << 32 | u64::from(words[0]));
 }
 pub fn count_at_least(count: u32, a: u32, b: u32) -> u32 {
     count + u32::from(a >= b)

@@ -49,10 +49,14 @@ mod intrinsics {
     unsafe extern "C" {
         #[link_name = "llvm.nvvm.read.ptx.sreg.cluster.ctarank"]
         pub safe fn cluster_rank() -> u32;
+        #[link_name = "llvm.nvvm.read.ptx.sreg.cluster.nctarank"]
+        pub safe fn cluster_size() -> u32;
         #[link_name = "llvm.nvvm.barrier.cluster.arrive.aligned"]
         pub safe fn cluster_arrive();
         #[link_name = "llvm.nvvm.barrier.cluster.wait.aligned"]
         pub safe fn cluster_wait();
+        #[link_name = "llvm.nvvm.barrier.cluster.arrive.relaxed.aligned"]
+        pub safe fn cluster_arrive_relaxed();
     }
     #[cfg(sm80)]
     unsafe extern "C" {
@@ -69,7 +73,9 @@ mod intrinsics {
     }
 }
 
-pub use intrinsics::{cluster_arrive, cluster_rank, cluster_wait};
+pub use intrinsics::{
+    cluster_arrive, cluster_arrive_relaxed, cluster_rank, cluster_size, cluster_wait,
+};
 
 /// The address of another block's shared memory, from that of the same place in one's own.
 #[inline(always)]
@@ -274,6 +280,15 @@ pub fn shared_load_vec4(address: u32) -> [u32; 4] {
              options(pure, readonly, nostack, preserves_flags));
     }
     [a, b, c, d]
+}
+
+#[inline(always)]
+pub fn shared_store_words(address: u32, words: [u32; 2]) {
+    // SAFETY: the array's maker vouches for the place.
+    unsafe {
+        asm!("st.shared.v2.b32 [{0}], {{{1}, {2}}};", in(reg32) address, in(reg32) words[0],
+             in(reg32) words[1], options(nostack, preserves_flags));
+    }
 }
 
 #[inline(always)]

@@ -49,6 +49,12 @@ pub fn rank() -> u32 {
     world.my_block().id.get() % world.cluster_dim
 }
 
+/// Blocks of the cluster.
+#[track_caller]
+pub fn size() -> u32 {
+    World::current().cluster_dim
+}
+
 /// The first half of a barrier of the cluster (`barrier.cluster.arrive`).
 #[track_caller]
 pub fn arrive() {

@@ -1,8 +1,8 @@
 //! The launch of `singlepass` for few rows and a small `k` on GPUs with clusters: a cluster a row,
 //! and no workspace.
 use kernels_gpu::params::{
-    Dtype, Join, QueueLayout, SMALL_K_MAX, SelectParams, slots, survey_keys, team_groups,
-    team_words,
+    CLUSTER_BLOCKS_MAX as BLOCKS_MAX, Dtype, Join, QueueLayout, SMALL_K_MAX, SelectParams, slots,
+    survey_keys, team_groups, team_words,
 };
 
 use super::planner::{
@@ -16,9 +16,7 @@ use crate::problem::Problem;
 use crate::settings::Backend;
 
 /// The first compute capability with clusters.
-const COMPUTE_CAPABILITY: u32 = 90;
-/// The most blocks of a cluster that every such GPU takes.
-const BLOCKS_MAX: u32 = 8;
+pub(super) const COMPUTE_CAPABILITY: u32 = 90;
 /// The fewest vectors that are worth a block, and the most that one should read: beyond, more
 /// blocks than a cluster has are quicker.
 const VECTORS_MIN: u32 = 1024;

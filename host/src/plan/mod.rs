@@ -69,7 +69,7 @@ pub enum Argument {
     Workspace(usize),
     /// Scalars of `select`.
     Select(SelectParams),
-    /// Scalars of `short`, `medium`, `wide` and `sift`.
+    /// Scalars of `short`, `medium`, `wide`, `wide_cluster` and `sift`.
     Short(ShortParams),
     /// Scalars of `merge`.
     Merge(MergeParams),
@@ -277,6 +277,10 @@ impl Plan {
             radix::plan(problem, device, knobs, reasons)
         } else if let Some(warps) = may_hold.then(|| wide::warps(problem, device)).flatten() {
             wide::plan(problem, warps, backend, device, reasons)
+        } else if let Some(blocks) =
+            may_hold.then(|| wide::cluster_blocks(problem, device)).flatten()
+        {
+            wide::plan_clusters(problem, blocks, backend, device, reasons)
         } else if may_hold && sift::is_for(problem, device) {
             sift::plan(problem, backend, device, reasons)
         } else if let Some(held) = may_hold.then(|| short::Instance::of(problem, device)).flatten()

@@ -1,5 +1,7 @@
 //! The launch for long rows that a block each reads once, for a `k` of hundreds.
-use kernels_gpu::params::{SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_K_MAX};
+use kernels_gpu::params::{
+    SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_K_MAX, WIDE_WARPS_MAX, wide_max,
+};
 
 use super::{DeviceLimits, GpuPlan, Launch, grid, short};
 use crate::error::Error;
@@ -13,7 +15,8 @@ pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     // A longer row's sample does not tell how many elements there is room for.
     let is_told = n <= SIFT_N_MAX as usize && n * k <= 1 << 29;
     let fits = SiftLayout::BYTES <= device.shared_bytes_max;
-    if !is_many || !is_told || !fits || u32::try_from(rows).is_err() {
+    let is_long = n > wide_max(dtype, WIDE_WARPS_MAX) as usize;
+    if !is_many || !is_told || !is_long || !fits || u32::try_from(rows).is_err() {
         return false;
     }
     // Measured on an H200: a block that has a multiprocessor to itself reads 40 KB a microsecond,

@@ -6,14 +6,14 @@ use kernels_gpu::testkit::{Case, Pattern};
 use super::{DTYPES, assert_same, reference, select_on_device, topk_of};
 use crate::with_type;
 
-/// Every pattern in `rows` rows a little longer than a block holds, and `factor` times as long;
-/// `k`, type, end and alignment take turns.
+/// Every pattern in rows a little longer than a block holds, and `factor` times as long; `k`, type,
+/// end and alignment take turns. `rows` are so many that no clusters hold them.
 pub fn give_the_same_answer(runtime: &Runtime, rows: usize, factor: usize) {
     for (turn, pattern) in Pattern::ALL.into_iter().cycle().take(2 * Pattern::ALL.len()).enumerate()
     {
         let dtype = DTYPES[turn % 3];
         let shortest = wide_max(dtype, WIDE_WARPS_MAX) as usize + 1;
-        let n = if turn % 2 == 0 { shortest + turn } else { shortest * factor - turn };
+        let n = if turn % 2 == 0 { shortest + turn } else { shortest * factor + 9 * turn };
         let k = [129, 1000, 2048, 300][turn % 4];
         let case = Case { pattern, dtype, rows, n, k, largest: turn % 5 > 0, lead: turn % 8 };
         let topk = topk_of(&case).backend(Backend::Streaming);

@@ -1,4 +1,4 @@
-//! Rows that a block holds: every pattern, against the reference.
+//! Rows that a block holds, or the blocks of a cluster: every pattern, against the reference.
 use aikf_topk::{Backend, DeviceChoice, Problem, Rows, Runtime, TopK};
 use kernels_gpu::params::{wide_items, wide_max};
 use kernels_gpu::testkit::{Case, Pattern};
@@ -32,11 +32,49 @@ pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
     }
 }
 
-/// Rows of several lengths, padded by poison; answers in either order, of either end.
+/// Patterns in rows that as many blocks hold as a cluster has; `k`, type, end and alignment
+/// take turns, and whether rows are as long or as short as such are.
+pub fn give_the_same_answer_in_clusters(runtime: &Runtime, patterns: &[Pattern], sizes: &[usize]) {
+    for (number, &pattern) in patterns.iter().enumerate() {
+        for (at, &size) in sizes.iter().enumerate() {
+            let turn = number + at;
+            let dtype = DTYPES[turn % 3];
+            let most = size * wide_max(dtype, 16) as usize;
+            let n = if turn % 4 == 0 { most - turn % 3 } else { most / 2 + 1 + 37 * turn };
+            let k = [129, 2048, 1000, 300][(number + 3 * at) % 4];
+            let rows = if size == 2 { 2 } else { 1 };
+            let case = Case { pattern, dtype, rows, n, k, largest: turn % 5 > 0, lead: turn % 8 };
+            let topk = topk_of(&case).backend(Backend::Singlepass);
+            let plan = topk.plan(runtime, &Problem::new(dtype, rows, n, k)).expect("planned");
+            let told = format!("{size} blocks of a cluster hold");
+            assert!(plan.explain().contains(&told), "{}", plan.explain());
+            let answer = with_type!(dtype, select_on_device(runtime, &topk, &case));
+            assert_same(&answer, &reference(&case), k, &case);
+        }
+    }
+}
+
+/// Rows of several lengths that a block holds.
 pub fn ragged_rows(runtime: &Runtime, rows: usize) {
     let (n, k) = (2500, 300);
-    let some = [0, 1, k - 1, k, k + 1, n - 1, n, n / 3, n / 2].map(|length| length as u32);
-    let lengths: Vec<u32> = (0..rows).map(|row| some[row % some.len()]).collect();
+    let some = [0, 1, k - 1, k, k + 1, n - 1, n, n / 3, n / 2];
+    let lengths: Vec<usize> = (0..rows).map(|row| some[row % some.len()]).collect();
+    of_lengths(runtime, &lengths, n, k);
+}
+
+/// Rows of several lengths that the blocks of clusters hold, as many at a time as find room.
+pub fn ragged_rows_in_clusters(runtime: &Runtime, n: usize, rows: usize) {
+    let k = 1000;
+    let some = [0, 3, k - 1, k, k + 1, 1600, 2100, n / 2, n / 3, n - 1, n, 127];
+    for lengths in some.chunks(rows) {
+        of_lengths(runtime, lengths, n, k);
+    }
+}
+
+/// Rows of these lengths, padded by poison; answers in either order, of either end.
+fn of_lengths(runtime: &Runtime, lengths: &[usize], n: usize, k: usize) {
+    let rows = lengths.len();
+    let lengths: Vec<u32> = lengths.iter().map(|&length| length as u32).collect();
     let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
     for (pattern, largest, sorted) in [
         (Pattern::Normal, true, true),

@@ -242,8 +242,7 @@ impl<'a, E: Element> Answer<'a, E> {
     where
         E: Compact,
     {
-        let AnswerShape { flip, order, .. } = self.shape;
-        self.write_ordered(count, |rank| E::composite_of(items.get(rank), flip, order));
+        self.write_ordered(count, |rank| self.composite_of(items.get(rank), 0));
     }
 
     /// Writes the best k of `count` items, the composites that `item` gives by rank, and fills up
@@ -258,6 +257,26 @@ impl<'a, E: Element> Answer<'a, E> {
         self.fill_up(count);
     }
 
+    /// Writes an item, as [`Compact::ordered`] has it, of a part of the row that starts at element
+    /// `start`.
+    #[inline(always)]
+    pub fn put_sorted(&self, rank: u32, item: E::Packed, start: u32)
+    where
+        E: Compact,
+    {
+        self.put(rank, self.composite_of(item, start));
+    }
+
+    #[inline(always)]
+    fn composite_of(&self, item: E::Packed, start: u32) -> u64
+    where
+        E: Compact,
+    {
+        let AnswerShape { flip, order, .. } = self.shape;
+        // An index' complement grows less as the index grows.
+        E::composite_of(item, flip, order) - start as u64
+    }
+
     /// Fills the places behind the first `count`. For the lanes of a warp together.
     #[inline(always)]
     fn fill_up_of_warp(&self, count: u32) {
@@ -268,9 +287,9 @@ impl<'a, E: Element> Answer<'a, E> {
         }
     }
 
-    /// Fills the places behind the first `found`.
+    /// Fills the places behind the first `found`. For all threads of the block together.
     #[inline(always)]
-    fn fill_up(&self, found: u32) {
+    pub fn fill_up(&self, found: u32) {
         let mut place = found + thread_idx_x();
         while place < self.shape.k {
             self.put(place, empty(0));

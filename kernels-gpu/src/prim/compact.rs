@@ -5,6 +5,7 @@ use cuda_std::count::{
     BF16_TALLY, F16_TALLY, F32_TALLY, tallied_halves, tally_bf16_above_or_nan, tally_bf16_at_most,
     tally_f16_above_or_nan, tally_f16_at_most, tally_f32_above_or_nan, tally_f32_at_most,
 };
+use cuda_std::shared::SharedArray;
 
 use super::answer::unhalved;
 use super::element::{Bf16, Element, F16, F32};
@@ -12,15 +13,25 @@ use super::warp_sort::Item;
 use crate::order::composite;
 use crate::params::{Flip, Order};
 
-/// Elements of rows of at most 2^15: an index has 16 bits, of which the complement is not 0.
+/// Elements of rows, or of a block's part of one, of about 2^15 at most: an index, counted from the
+/// part's start, has 16 bits, of which the complement is not 0.
 pub trait Compact: Element {
     /// An element and its index.
     type Packed: Item + Word + Default;
 
-    /// Packs an element, which lies in the upper end of a word, and its index' complement.
-    fn pack(bits: u32, complement: u32) -> Self::Packed;
+    /// Puts an element, which lies in the upper end of a word, and its index' complement into the
+    /// first place of an array.
+    fn put(place: SharedArray<Self::Packed>, bits: u32, complement: u32);
     /// What is packed, such that greater comes first; never 0.
     fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
+    /// What is ordered best first, ordered by index.
+    fn by_index(ordered: Self::Packed) -> Self::Packed;
+    /// What is worse than elements equal to that of a best first `ordered`, whatever their index,
+    /// and better than all that are worse.
+    fn behind_equals(ordered: Self::Packed) -> Self::Packed;
+    /// What is not worse than elements equal to that of a best first `ordered`, whatever their
+    /// index, and worse than all that are better.
+    fn before_equals(ordered: Self::Packed) -> Self::Packed;
     /// The composite of what [`Compact::ordered`] gave.
     fn composite_of(ordered: Self::Packed, flip: Flip, order: Order) -> u64;
 
@@ -41,16 +52,28 @@ impl Compact for F32 {
     const TALLY: u32 = F32_TALLY;
 
     #[inline(always)]
-    fn pack(bits: u32, complement: u32) -> u64 {
-        (bits as u64) << 32 | complement as u64
+    fn put(place: SharedArray<u64>, bits: u32, complement: u32) {
+        place.set_words(0, [complement, bits]);
     }
     #[inline(always)]
     fn ordered(packed: u64, flip: Flip, order: Order) -> u64 {
         let item = composite(Self::key((packed >> 32) as u32), !(packed as u32), flip);
         match order {
             Order::Best => item,
-            Order::Index => item.rotate_left(32),
+            Order::Index => Self::by_index(item),
         }
+    }
+    #[inline(always)]
+    fn by_index(ordered: u64) -> u64 {
+        ordered.rotate_left(32)
+    }
+    #[inline(always)]
+    fn behind_equals(ordered: u64) -> u64 {
+        ordered & !0xffff_ffff
+    }
+    #[inline(always)]
+    fn before_equals(ordered: u64) -> u64 {
+        ordered | 0xffff_ffff
     }
     #[inline(always)]
     fn composite_of(ordered: u64, _flip: Flip, order: Order) -> u64 {
@@ -85,8 +108,8 @@ macro_rules! compact_half {
             const TALLY: u32 = $start;
 
             #[inline(always)]
-            fn pack(bits: u32, complement: u32) -> u32 {
-                bits & 0xffff_0000 | complement & 0xffff
+            fn put(place: SharedArray<u32>, bits: u32, complement: u32) {
+                place.set(0, bits & 0xffff_0000 | complement & 0xffff);
             }
             #[inline(always)]
             fn ordered(packed: u32, flip: Flip, order: Order) -> u32 {
@@ -94,8 +117,20 @@ macro_rules! compact_half {
                 let half = key & 0xffff_0000 | packed & 0xffff;
                 match order {
                     Order::Best => half,
-                    Order::Index => half.rotate_left(16),
+                    Order::Index => Self::by_index(half),
                 }
+            }
+            #[inline(always)]
+            fn by_index(ordered: u32) -> u32 {
+                ordered.rotate_left(16)
+            }
+            #[inline(always)]
+            fn behind_equals(ordered: u32) -> u32 {
+                ordered & 0xffff_0000
+            }
+            #[inline(always)]
+            fn before_equals(ordered: u32) -> u32 {
+                ordered | 0xffff
             }
             #[inline(always)]
             fn composite_of(ordered: u32, flip: Flip, order: Order) -> u64 {

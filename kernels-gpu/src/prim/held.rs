@@ -61,6 +61,13 @@ impl<const B: usize> Places<B> {
         warp_reduce_add(FULL_MASK, self.own_count())
     }
 
+    /// Whether an element of the units, by its place among the lane's, is one.
+    #[inline(always)]
+    fn has(&self, place: usize) -> bool {
+        let (unit, place) = (place / (8 * UNIT), place % (8 * UNIT));
+        self.words[unit][place / 32] >> (place % 32) & 1 != 0
+    }
+
     /// These and others.
     #[inline(always)]
     pub fn with(&self, others: &Self) -> Self {
@@ -113,6 +120,10 @@ impl Floor {
 pub struct HeldPart {
     /// Its first vector.
     pub first: u32,
+    /// The first vector behind it; the row may end before.
+    pub end: u32,
+    /// The element from which on a block counts indices.
+    pub start: u32,
     /// Whether it has the elements before the row's first vector.
     pub has_head: bool,
     /// Whether it has the elements behind the row's last vector.
@@ -121,15 +132,19 @@ pub struct HeldPart {
 
 impl HeldPart {
     /// All of it.
-    pub const WHOLE: Self = HeldPart { first: 0, has_head: true, has_tail: true };
+    pub const WHOLE: Self =
+        HeldPart { first: 0, end: u32::MAX, start: 0, has_head: true, has_tail: true };
 }
 
 /// A row, or a part of it, in a warp's registers: of each lane `B` units, and a stray element.
 /// Absent elements are the worst there are.
 pub struct HeldRow<'r, E: Element, const B: usize> {
     row: &'r Row<E>,
-    /// The first vector.
+    /// The first vector, and the first behind the last.
     first: u32,
+    end: u32,
+    /// What indices are counted from where a block puts its elements together.
+    start: u32,
     units: [Unit<E, UNIT>; B],
     /// In the upper end of a word.
     stray: u32,
@@ -145,12 +160,12 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         Self::load_part(row, HeldPart::WHOLE, flip)
     }
 
-    /// Reads the `B` units that start at a part's first vector, as far as the row has them. For the
-    /// lanes of a warp together.
+    /// Reads the `B` units that start at a part's first vector, as far as it and the row go. For
+    /// the lanes of a warp together.
     #[inline(always)]
     pub fn load_part(row: &'r Row<E>, part: HeldPart, flip: Flip) -> Self {
         const { assert!(B <= 4) };
-        let (first, end) = (part.first, row.vector_count());
+        let (first, end) = (part.first, row.vector_count().min(part.end));
         let mut units = [row.unit::<UNIT>(first, end, flip); B];
         unroll!(b in B => {
             if b > 0 {
@@ -164,7 +179,7 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         if is_stray {
             stray = row.element(row.stray_index(lane_id()));
         }
-        HeldRow { row, first, units, stray, is_stray, flip }
+        HeldRow { row, first, end, start: part.start, units, stray, is_stray, flip }
     }
 
     /// Reads one vector a place of one unit, those of these numbers, which the row has: elements
@@ -172,7 +187,8 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
     #[inline(always)]
     pub fn load_at(row: &'r Row<E>, flip: Flip, number: impl Fn(usize) -> u32) -> Self {
         let units = [row.unit_at::<UNIT>(flip, number); B];
-        HeldRow { row, first: 0, units, stray: E::worst(flip), is_stray: false, flip }
+        let (stray, is_stray, end) = (E::worst(flip), false, row.vector_count());
+        HeldRow { row, first: 0, end, start: 0, units, stray, is_stray, flip }
     }
 
     /// The best keys of so many groups of as many of the first unit's vectors, a power of two.
@@ -323,7 +339,7 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
             return self.places().own_count();
         }
         let mut count = (self.is_stray && self.is_beyond(E::value(self.stray), edge)) as u32;
-        if self.first < self.row.vector_count() {
+        if self.first < self.end {
             count += match self.flip {
                 Flip::LARGEST => self.tallied(edge, E::tally_above_or_nan),
                 _ => self.tallied(edge, E::tally_at_most),
@@ -356,52 +372,44 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
     /// Puts the lane's elements that reach a step from `slot` on.
     #[inline(always)]
     pub fn put_reaching(&self, step: u32, slot: u32, list: SharedArray<E::Packed>) {
-        self.put_reaching_as(step, slot, list, E::pack);
-    }
-
-    /// The same, packed otherwise: an element, and its index' complement.
-    #[inline(always)]
-    pub fn put_reaching_as<T: Word>(
-        &self,
-        step: u32,
-        slot: u32,
-        list: SharedArray<T>,
-        pack: impl Fn(u32, u32) -> T,
-    ) {
         let Floor { edge, is_all } = Floor::new::<E>(step, self.flip);
         if is_all {
-            return self.put_as(&self.places(), slot, list, pack);
+            return self.put(&self.places(), slot, list);
+        }
+        let is_stray = self.is_stray && self.is_beyond(E::value(self.stray), edge);
+        // One loop for both ends: of two, what is common would be worked out before either, and
+        // take more registers than there are.
+        self.put_where(slot, is_stray, list, E::put, |_, value| self.is_beyond(value, edge));
+    }
+
+    /// As [`HeldRow::put_reaching`], of rows of any length: words that [`put_long`] makes.
+    #[inline(always)]
+    pub fn put_long_reaching(&self, step: u32, slot: u32, list: SharedArray<u64>) {
+        let Floor { edge, is_all } = Floor::new::<E>(step, self.flip);
+        if is_all {
+            return self.put_long(&self.places(), slot, list);
         }
         let is_stray = self.is_stray && self.is_beyond(E::value(self.stray), edge);
         let edge = E::value(edge);
         // Turned round where a NaN is wanted.
         match self.flip {
             Flip::LARGEST => {
-                self.put_where(slot, is_stray, list, pack, |_, x| !is_at_most(x, edge));
+                self.put_where(slot, is_stray, list, put_long::<E>, |_, x| !is_at_most(x, edge));
             }
-            _ => self.put_where(slot, is_stray, list, pack, |_, x| is_at_most(x, edge)),
+            _ => self.put_where(slot, is_stray, list, put_long::<E>, |_, x| is_at_most(x, edge)),
         }
     }
 
     /// Puts so many of the lane's elements from `slot` on.
     #[inline(always)]
     pub fn put(&self, places: &Places<B>, slot: u32, list: SharedArray<E::Packed>) {
-        self.put_as(places, slot, list, E::pack);
+        self.put_where(slot, places.stray, list, E::put, |place, _| places.has(place));
     }
 
-    /// The same, packed otherwise.
+    /// The same, of rows of any length: words that [`put_long`] makes.
     #[inline(always)]
-    pub fn put_as<T: Word>(
-        &self,
-        places: &Places<B>,
-        slot: u32,
-        list: SharedArray<T>,
-        pack: impl Fn(u32, u32) -> T,
-    ) {
-        self.put_where(slot, places.stray, list, pack, |place, _| {
-            let (unit, place) = (place / (8 * UNIT), place % (8 * UNIT));
-            places.words[unit][place / 32] >> (place % 32) & 1 != 0
-        });
+    pub fn put_long(&self, places: &Places<B>, slot: u32, list: SharedArray<u64>) {
+        self.put_where(slot, places.stray, list, put_long::<E>, |place, _| places.has(place));
     }
 
     /// Puts the elements for which `is_chosen`, by place and value, and perhaps the stray one.
@@ -411,12 +419,12 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
         slot: u32,
         is_stray: bool,
         list: SharedArray<T>,
-        pack: impl Fn(u32, u32) -> T,
+        put: impl Fn(SharedArray<T>, u32, u32),
         is_chosen: impl Fn(usize, f32) -> bool,
     ) {
         let mut next = list.at(slot);
         // An index' complement grows less as the index grows.
-        let first = !self.row.index_of_vector(self.first + lane_id());
+        let first = !(self.row.index_of_vector(self.first + lane_id()) - self.start);
         unroll!(b in B => {
             unroll!(u in UNIT => {
                 let vector = Self::vectors_before(b) + u as u32 * WARP_SIZE;
@@ -425,14 +433,15 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
                     let place = b * 8 * UNIT + u * E::PER_VECTOR + part;
                     if is_chosen(place, self.units[b].value(u, part)) {
                         let bits = self.units[b].part(u, part);
-                        next.set(0, pack(bits, complement - part as u32));
+                        put(next, bits, complement - part as u32);
                         next = next.at(1);
                     }
                 });
             });
         });
         if is_stray {
-            next.set(0, pack(self.stray, !self.row.stray_index(lane_id())));
+            let index = self.row.stray_index(lane_id()) - self.start;
+            put(next, self.stray, !index);
         }
     }
 
@@ -441,6 +450,14 @@ impl<E: Compact, const B: usize> HeldRow<'_, E, B> {
     pub fn leader(&self, vector: usize) -> u32 {
         self.units[vector / UNIT].part(vector % UNIT, 0)
     }
+}
+
+/// Puts an element, which lies in the upper end of a word, and its index' complement into an
+/// array's first place, as halves of a word.
+#[inline(always)]
+pub fn put_long<E: Element>(place: SharedArray<u64>, bits: u32, complement: u32) {
+    let bits = if E::PER_VECTOR == 8 { bits & 0xffff_0000 } else { bits };
+    place.set_words(0, [complement, bits]);
 }
 
 /// Whether a number is at most another; a NaN never is.

@@ -2,6 +2,7 @@
 //! is valid.
 pub mod answer;
 pub mod bins;
+pub mod census;
 pub mod compact;
 pub mod element;
 pub mod held;
@@ -13,6 +14,7 @@ pub mod part;
 pub mod parts;
 pub mod pivots;
 pub mod queue;
+pub mod reaching;
 pub mod rows;
 pub mod scan;
 pub mod sort;

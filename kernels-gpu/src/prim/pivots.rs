@@ -1,19 +1,25 @@
-//! A bound of a row that a block holds: a step that at least `k` elements reach, and few more,
-//! found by counting all elements at each of a few steps.
+//! A bound of a row that a block holds, or the blocks of a cluster: a step that at least `k`
+//! elements reach, and few more, found by counting all elements at each of a few steps.
 //!
 //! Which steps are tried a sample says. Its elements are sorted: so a sample's rank stands for the
 //! row's, and between two steps that were tried the next lies where their counts say. What the
 //! values are like makes no difference, and equals of the bound are found at once, since a sample
 //! has them. Only a row whose sample misleads needs bisection.
+//!
+//! Of a cluster's row the sample is larger, since `k` is a smaller part of it; but only the best of
+//! it are sorted together, as many as a block sorts: where the bound lies.
+use cuda_std::cluster::{RemoteArray, sync_cluster};
+use cuda_std::count::opaque;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_reduce_add};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_shuffle_xor};
 
+use super::census::Census;
 use super::compact::Compact;
 use super::held::{HeldRow, step_of};
 use super::warp_sort::warp_sort_descending;
-use crate::params::{Flip, PIVOTS};
+use crate::params::{Flip, HALF_SAMPLE, PIVOTS, WIDE_WARPS_MAX};
 
 /// Vectors of a lane, each with an element that may be in the sample.
 const VECTORS: usize = 8;
@@ -50,26 +56,55 @@ impl Pivots {
         let (warp, warps) = (thread_idx_x() / WARP_SIZE, block_dim_x() / WARP_SIZE);
         let is_half = warps <= FEW_WARPS;
         let stride = if is_half { 2 * warps } else { warps };
-        let bits = stride.trailing_zeros();
-        unroll!(vector in VECTORS => {
-            // Of each vector's lanes others, so that the whole row is sampled.
-            if (vector as u32 + lane_id()) & (stride - 1) == 0 {
-                let place = (warp * VECTORS as u32 + vector as u32) * WARP_SIZE + lane_id();
-                steps.set(place >> bits, held.leader(vector));
-            }
-        });
+        take(held, steps, stride, |bits| bits);
         // Separates the sample from its order.
         sync_threads();
         if warp == 0 {
             if is_half {
-                order::<E, { VECTORS / 2 }>(steps, held.flip);
+                order::<{ VECTORS / 2 }>(steps, step_of_leader::<E>(held.flip));
             } else {
-                order::<E, VECTORS>(steps, held.flip);
+                order::<VECTORS>(steps, step_of_leader::<E>(held.flip));
             }
         }
         // Separates the order from its use.
         sync_threads();
-        Pivots { steps, count: if is_half { PIVOTS / 2 } else { PIVOTS } }
+        Pivots { steps, count: if is_half { HALF_SAMPLE } else { PIVOTS } }
+    }
+
+    /// As [`Pivots::new`], of a row that the blocks of a cluster hold, of which this one has this
+    /// `rank`: each takes half a sample of its part, and gives as many of its best to all. So one
+    /// stands for as many elements as if a block had taken half a sample. `given` has room for
+    /// what comes, `steps` for half a sample. For all threads of the cluster together, of
+    /// [`WIDE_WARPS_MAX`] warps a block; ends with a barrier of the block.
+    #[inline(always)]
+    pub fn of_cluster<E: Compact>(
+        held: &HeldRow<'_, E, 1>,
+        (steps, given): (SharedArray<u32>, SharedArray<u32>),
+        (rank, blocks): (u32, u32),
+    ) -> Self {
+        let step = step_of_leader::<E>(held.flip);
+        // The elements that reach the greatest step are those that reach the one before.
+        let read = |bits| step(bits).min(u32::MAX - 1);
+        take(held, steps, WIDE_WARPS_MAX * PIVOTS / HALF_SAMPLE, read);
+        // Separates the sample from its order.
+        sync_threads();
+        let (place, own) = place_of_quad(steps);
+        let share = HALF_SAMPLE >> blocks.trailing_zeros();
+        let mut block = thread_idx_x() % QUAD;
+        while block < blocks && place < share {
+            // SAFETY: there is a block of this rank; each has places of its own there.
+            let remote = unsafe { RemoteArray::new(given, block) };
+            remote.set(rank * share + place, own);
+            block += QUAD;
+        }
+        sync_cluster();
+        let (place, own) = place_of_quad(given);
+        if thread_idx_x().is_multiple_of(QUAD) {
+            steps.set(place, own);
+        }
+        // Separates the order from its use.
+        sync_threads();
+        Pivots { steps, count: HALF_SAMPLE }
     }
 }
 
@@ -85,55 +120,73 @@ impl Steps for Pivots {
     }
 }
 
-/// Turns a sample's elements, `R` a lane, into steps, the best first. For the lanes of a warp
+/// Takes what becomes of one element of every `stride` vectors that the block has room for. For all
+/// threads of the block together.
+#[inline(always)]
+fn take<E: Compact>(
+    held: &HeldRow<'_, E, 1>,
+    sample: SharedArray<u32>,
+    stride: u32,
+    read: impl Fn(u32) -> u32,
+) {
+    let warp = thread_idx_x() / WARP_SIZE;
+    unroll!(vector in VECTORS => {
+        // Of each vector's lanes others, so that the whole row is sampled.
+        if (vector as u32 + lane_id()) & (stride - 1) == 0 {
+            let place = (warp * VECTORS as u32 + vector as u32) * WARP_SIZE + lane_id();
+            sample.set(place >> stride.trailing_zeros(), read(held.leader(vector)));
+        }
+    });
+}
+
+/// The step of an element that was taken.
+#[inline(always)]
+fn step_of_leader<E: Compact>(flip: Flip) -> impl Fn(u32) -> u32 {
+    move |bits| step_of::<E>(E::key(bits) ^ flip.mask())
+}
+
+/// Threads that find the place of one step of half a sample together.
+const QUAD: u32 = 4;
+const _: () = assert!(WIDE_WARPS_MAX * WARP_SIZE == QUAD * HALF_SAMPLE);
+
+/// The place of a step among half a sample, the best first, and the step: the same for each four
+/// neighbouring threads. All of a block count, since there are no registers for a warp to sort with
+/// several steps in flight while the row is held. No step is the greatest there is. For all
+/// threads of a block of [`WIDE_WARPS_MAX`] warps together.
+#[inline(always)]
+fn place_of_quad(steps: SharedArray<u32>) -> (u32, u32) {
+    // Opaque, since else what one call works out of it is kept for the other.
+    let thread = opaque(thread_idx_x());
+    let (number, part) = (thread / QUAD, thread % QUAD);
+    let own = steps.get(number);
+    let mut before = 0;
+    unroll!(i in 8 => {
+        let first = (16 * i) as u32 + 4 * part;
+        let others = steps.get_vec4(first);
+        // Those before this one come first if they are as good, those behind if they are better.
+        let bar = own + (first > number) as u32;
+        unroll!(j in 4 => { before += (others[j] >= bar) as u32; });
+    });
+    before += warp_shuffle_xor(FULL_MASK, before, 1);
+    before += warp_shuffle_xor(FULL_MASK, before, 2);
+    // It is as good as itself, and so may be up to three behind it.
+    let neighbours = steps.get_vec4(number & !3);
+    unroll!(j in 4 => {
+        before -= (neighbours[j] == own && j as u32 >= number % 4) as u32;
+    });
+    (before, own)
+}
+
+/// Sorts what becomes of a sample's words, `R` a lane, the greatest first. For the lanes of a warp
 /// together.
 #[inline(always)]
-fn order<E: Compact, const R: usize>(steps: SharedArray<u32>, flip: Flip) {
+fn order<const R: usize>(steps: SharedArray<u32>, read: impl Fn(u32) -> u32) {
     let mut own = [0; R];
-    unroll!(i in R => {
-        let bits = steps.get(i as u32 * WARP_SIZE + lane_id());
-        own[i] = step_of::<E>(E::key(bits) ^ flip.mask());
-    });
+    unroll!(i in R => { own[i] = read(steps.get(i as u32 * WARP_SIZE + lane_id())); });
     warp_sort_descending(&mut own);
     // Separates the reads from the lanes' writes to others' places.
     sync_warp(FULL_MASK);
     unroll!(i in R => { steps.set(lane_id() * R as u32 + i as u32, own[i]); });
-}
-
-/// Numbers that the threads of a block add up, one round behind the other.
-pub struct Census {
-    /// Three sums that take turns: one is added to, one may still be read, one is cleared.
-    sums: SharedArray<u32>,
-    turn: u32,
-}
-
-impl Census {
-    /// Of words that are 0 behind the next barrier, which comes before [`Census::sum`].
-    #[inline(always)]
-    pub fn new(sums: SharedArray<u32>) -> Self {
-        Census { sums, turn: 0 }
-    }
-
-    /// The sum of the threads' numbers. For all threads of the block together; with a barrier
-    /// unless they are one warp.
-    #[inline(always)]
-    pub fn sum(&mut self, own: u32) -> u32 {
-        let sum = warp_reduce_add(FULL_MASK, own);
-        if block_dim_x() == WARP_SIZE {
-            return sum;
-        }
-        let turn = self.turn;
-        if lane_id() == 0 {
-            self.sums.add(turn, sum);
-        }
-        // Separates the addition from the read, and the last round's reads from their clearing.
-        sync_threads();
-        if thread_idx_x() == 0 {
-            self.sums.set(if turn == 0 { 2 } else { turn - 1 }, 0);
-        }
-        self.turn = if turn == 2 { 0 } else { turn + 1 };
-        self.sums.get(turn)
-    }
 }
 
 impl<E: Compact> Reaching for HeldRow<'_, E, 1> {
@@ -156,18 +209,29 @@ pub struct Bound {
     pub better: u32,
 }
 
+impl Bound {
+    /// A step above this one, at most `most`, that `wanted` elements are to be expected to reach,
+    /// if they are spread evenly.
+    #[inline(always)]
+    fn toward(&self, most: u32, wanted: u32) -> u32 {
+        let share = (self.count - wanted) as f32 / (self.count - self.better) as f32;
+        let span = most - self.step;
+        self.step + 1 + ((share * span as f32) as u32).min(span - 1)
+    }
+}
+
 /// So many steps of the sample are tried before bisection.
 const TRIES: u32 = 6;
 
 /// Looks for a step that at least `k` of a row's elements reach and at most `room`, where there is
 /// such a one; else the best that `k` reach. The row has more than `room` elements; `held_max` are
-/// for how many all of the sample stands. For all threads of the block together.
+/// for how many all of the sample stands. For all who hold the row together.
 #[inline(always)]
-pub fn find_bound<E: Compact>(
+pub fn find_bound<E: Compact, C: Census>(
     held: &impl Reaching,
     flip: Flip,
     pivots: &impl Steps,
-    census: &mut Census,
+    census: &mut C,
     (k, room): (u32, u32),
     (n, held_max): (u32, u32),
 ) -> Bound {
@@ -187,6 +251,8 @@ pub fn find_bound<E: Compact>(
             let has_equals = below.0 <= pivots.count() && pivots.get(below.0 - 1) == bound.step;
             number = if has_equals { below.0 - 1 } else { between(above, below, wanted) };
             tried = pivots.get(number).max(bound.step + 1).min(most);
+        } else if C::IS_SLOW && (tries < TRIES || tries.is_multiple_of(2)) {
+            tried = bound.toward(most, wanted);
         }
         let own = held.own_reaching(tried);
         let count = census.sum(own);

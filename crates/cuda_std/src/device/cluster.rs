@@ -20,12 +20,26 @@ pub fn cluster_block_rank() -> u32 {
     backend::cluster_rank()
 }
 
+/// Blocks of the cluster.
+#[inline(always)]
+pub fn cluster_block_count() -> u32 {
+    backend::cluster_size()
+}
+
 /// Tells the cluster's other blocks that this thread has come here; what it wrote before is visible
 /// to whoever waits for it. Every thread of the cluster; followed by [`wait_for_cluster`].
 #[inline(always)]
 #[track_caller]
 pub fn arrive_at_cluster() {
     backend::cluster_arrive();
+}
+
+/// As [`arrive_at_cluster`], but that nothing it wrote need be visible to anybody: spares a fence
+/// where it wrote nothing yet. (The emulator makes no difference.)
+#[inline(always)]
+#[track_caller]
+pub fn arrive_at_cluster_relaxed() {
+    backend::cluster_arrive_relaxed();
 }
 
 /// Waits until every thread of the cluster has arrived. Every thread of the cluster.

@@ -71,6 +71,14 @@ impl SharedArray<u64> {
     pub fn get_pair(self, index: u32) -> [u64; 2] {
         backend::shared_load_pair(self.place(index))
     }
+
+    /// Sets element `index` to one of these words, the lower first. Other than one of 64 bits they
+    /// are put together where they are stored, however many such elements are to be.
+    #[inline(always)]
+    #[track_caller]
+    pub fn set_words(self, index: u32, words: [u32; 2]) {
+        backend::shared_store_words(self.place(index), words);
+    }
 }
 
 impl SharedArray<u32> {
