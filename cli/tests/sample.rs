@@ -68,7 +68,7 @@ fn it_explains_itself() {
     assert!(run.stderr.contains("launch sample_f32_u"), "{}", run.stderr);
     assert!(!run.stderr.contains("launch full_"), "one launch: {}", run.stderr);
     let run = topk(&format!("{args} --top-p 0.9 --logit-bias 3:1 --seed 1"));
-    for kernel in ["process_f32", "full_mass_f32", "full_digit_f32", "full_cut_f32"] {
+    for kernel in ["process_f32", "full_mass_f32", "full_guess_f32", "full_window_f32"] {
         assert!(run.stderr.contains(&format!("launch {kernel}")), "{kernel}: {}", run.stderr);
     }
 }
