@@ -13,11 +13,13 @@ pub mod sift;
 pub mod wide;
 pub mod window;
 
-use aikf_topk::{Backend, Dtype, Element, Problem, RawCall, Rows, Runtime, Selection, TopK};
+use aikf_topk::{
+    Backend, DeviceChoice, Dtype, Element, Problem, RawCall, Rows, Runtime, Selection, TopK,
+};
 use cust::memory::{CopyDestination, DeviceBuffer};
 use cust::stream::{Stream, StreamFlags};
 use half::{bf16, f16};
-use kernels_gpu::testkit::{Case, expected};
+use kernels_gpu::testkit::{Case, Pattern, expected};
 
 /// Element types that tests can make from bit patterns.
 pub trait TestElement: Element {
@@ -179,3 +181,28 @@ pub const ON_GPU: [Backend; 4] =
 
 /// Every type.
 pub const DTYPES: [Dtype; 3] = Dtype::ALL;
+
+/// Compares the answers to rows of these lengths with the host's: rows padded by poison, answers in
+/// either order, of either end.
+pub fn assert_same_of_lengths(runtime: &Runtime, lengths: &[usize], n: usize, k: usize) {
+    let rows = lengths.len();
+    let lengths: Vec<u32> = lengths.iter().map(|&length| length as u32).collect();
+    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
+    for (pattern, largest, sorted) in [
+        (Pattern::Normal, true, true),
+        (Pattern::Normal, false, false),
+        (Pattern::Ties, false, true),
+        (Pattern::Ties, true, false),
+    ] {
+        let bits = pattern.fill(Dtype::F32, rows, n, 7);
+        let mut data: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+        for (row, &length) in lengths.iter().enumerate() {
+            data[row * n + length as usize..(row + 1) * n].fill(f32::NAN);
+        }
+        let view = Rows::new(&data, rows, n).and_then(|r| r.with_lengths(&lengths)).expect("legal");
+        let topk = TopK::new(k).largest(largest).sorted(sorted);
+        let right = topk.clone().backend(Backend::Cpu).select(&cpu, view).expect("selected");
+        let got = topk.backend(Backend::Streaming).select(runtime, view).expect("selected");
+        assert_eq!(got, right, "{pattern:?}, largest: {largest}, sorted: {sorted}");
+    }
+}

@@ -1,9 +1,9 @@
 //! Rows that a block holds, or the blocks of a cluster: every pattern, against the reference.
-use aikf_topk::{Backend, DeviceChoice, Problem, Rows, Runtime, TopK};
+use aikf_topk::{Backend, Problem, Runtime};
 use kernels_gpu::params::{wide_items, wide_max};
 use kernels_gpu::testkit::{Case, Pattern};
 
-use super::{DTYPES, assert_same, reference, select_on_device, topk_of};
+use super::{DTYPES, assert_same, assert_same_of_lengths, reference, select_on_device, topk_of};
 use crate::with_type;
 
 /// Every pattern in rows of about the greatest lengths that so many warps hold; `k`, type, end and
@@ -59,7 +59,7 @@ pub fn ragged_rows(runtime: &Runtime, rows: usize) {
     let (n, k) = (2500, 300);
     let some = [0, 1, k - 1, k, k + 1, n - 1, n, n / 3, n / 2];
     let lengths: Vec<usize> = (0..rows).map(|row| some[row % some.len()]).collect();
-    of_lengths(runtime, &lengths, n, k);
+    assert_same_of_lengths(runtime, &lengths, n, k);
 }
 
 /// Rows of several lengths that the blocks of clusters hold, as many at a time as find room.
@@ -67,30 +67,6 @@ pub fn ragged_rows_in_clusters(runtime: &Runtime, n: usize, rows: usize) {
     let k = 1000;
     let some = [0, 3, k - 1, k, k + 1, 1600, 2100, n / 2, n / 3, n - 1, n, 127];
     for lengths in some.chunks(rows) {
-        of_lengths(runtime, lengths, n, k);
-    }
-}
-
-/// Rows of these lengths, padded by poison; answers in either order, of either end.
-fn of_lengths(runtime: &Runtime, lengths: &[usize], n: usize, k: usize) {
-    let rows = lengths.len();
-    let lengths: Vec<u32> = lengths.iter().map(|&length| length as u32).collect();
-    let cpu = Runtime::open(DeviceChoice::Cpu).expect("the host's cores are always there");
-    for (pattern, largest, sorted) in [
-        (Pattern::Normal, true, true),
-        (Pattern::Normal, false, false),
-        (Pattern::Ties, false, true),
-        (Pattern::Ties, true, false),
-    ] {
-        let bits = pattern.fill(kernels_gpu::params::Dtype::F32, rows, n, 7);
-        let mut data: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
-        for (row, &length) in lengths.iter().enumerate() {
-            data[row * n + length as usize..(row + 1) * n].fill(f32::NAN);
-        }
-        let view = Rows::new(&data, rows, n).and_then(|r| r.with_lengths(&lengths)).expect("legal");
-        let topk = TopK::new(k).largest(largest).sorted(sorted);
-        let right = topk.clone().backend(Backend::Cpu).select(&cpu, view).expect("selected");
-        let got = topk.backend(Backend::Streaming).select(runtime, view).expect("selected");
-        assert_eq!(got, right, "{pattern:?}, largest: {largest}, sorted: {sorted}");
+        assert_same_of_lengths(runtime, lengths, n, k);
     }
 }
