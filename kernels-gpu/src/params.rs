@@ -199,13 +199,25 @@ pub const SHORT_LANE_ITEMS: usize = (short_items(SMALL_K_MAX) / 32) as usize;
 pub const WIDE_WARPS_MAX: u32 = 16;
 
 /// The greatest `k` of `wide`.
-pub const WIDE_K_MAX: u32 = 2048;
+pub const WIDE_K_MAX: u32 = 4096;
+
+/// Items of a stretch that a thread of `wide` sorts, of at most two.
+pub const WIDE_STRETCH: usize = 8;
 
 /// The most items that a thread of `wide` sorts.
-pub const WIDE_THREAD_ITEMS: usize = 8;
+const WIDE_THREAD_ITEMS: u32 = 2 * WIDE_STRETCH as u32;
 
-/// Fewer items are sorted by as many threads.
-pub const WIDE_THREAD_ITEMS_FEW: usize = WIDE_THREAD_ITEMS / 2;
+/// Items of which no more are sorted by merging alone. Measured on an H200: spreading these over
+/// bins is not worth it.
+pub const BIN_SORT_MIN: u32 = 512;
+
+/// Bins that a thread has where a block spreads its items over bins.
+pub const BINS_A_THREAD: u32 = 8;
+
+/// Words that so many threads need to spread items over bins: these, and four numbers of each warp.
+pub const fn bin_sort_words(threads: u32) -> u32 {
+    BINS_A_THREAD * threads + 4 * 32
+}
 
 /// Elements of the sample in which `wide` looks for steps to try.
 pub const PIVOTS: u32 = 256;
@@ -230,16 +242,18 @@ const fn wide_items_of(n: u32, k: u32) -> u32 {
 }
 
 const _: () = {
-    assert!(wide_items(WIDE_K_MAX) <= 32 * WIDE_WARPS_MAX * WIDE_THREAD_ITEMS as u32);
+    assert!(wide_items(WIDE_K_MAX) <= 32 * WIDE_WARPS_MAX * WIDE_THREAD_ITEMS);
     assert!(wide_max(Dtype::F16, WIDE_WARPS_MAX) <= 1 << 15);
 };
 
 /// Warps of a block of `wide` that hold a row of `n` elements and sort what reaches its bound: a
-/// power of two, at most [`WIDE_WARPS_MAX`] where it will do.
+/// power of two, at most [`WIDE_WARPS_MAX`] where it will do. No thread sorts a second stretch
+/// where more threads can share the work.
 pub const fn wide_warps(dtype: Dtype, n: u32, k: u32) -> u32 {
     let hold = n.div_ceil(wide_max(dtype, 1));
-    let sort = wide_items_of(n, k).div_ceil(32 * WIDE_THREAD_ITEMS as u32);
-    (if hold > sort { hold } else { sort }).next_power_of_two()
+    let sort = wide_items_of(n, k).div_ceil(32 * WIDE_STRETCH as u32);
+    let warps = (if hold > sort { hold } else { sort }).next_power_of_two();
+    if warps < WIDE_WARPS_MAX { warps } else { WIDE_WARPS_MAX }
 }
 
 /// Where a block of `wide` keeps its parts in shared memory, in bytes.
@@ -249,6 +263,7 @@ pub const fn wide_warps(dtype: Dtype, n: u32, k: u32) -> u32 {
 /// | sample | `[u32; PIVOTS]` | until a bound is found |
 /// | control | `[u32; 32]` | until the items are there: sums, their number, the warps' equals |
 /// | items | `[u64]` or `[u32]` of [`wide_items`], spread | from the bound on |
+/// | bins | `[u32]` of [`bin_sort_words`] | while more than [`BIN_SORT_MIN`] items are ordered |
 pub struct WideLayout;
 
 impl WideLayout {
@@ -265,12 +280,24 @@ impl WideLayout {
     /// Offset of the items.
     pub const ITEMS: u32 = Self::CONTROL + 4 * Self::CONTROL_WORDS;
 
-    /// Bytes in all.
-    pub const fn bytes(dtype: Dtype, n: u32, k: u32) -> u32 {
+    /// Whether there are more items than are sorted by merging alone: an instance for many.
+    pub const fn has_bins(n: u32, k: u32) -> bool {
+        wide_items_of(n, k) > BIN_SORT_MIN
+    }
+
+    /// Offset of the bins.
+    pub const fn bins(dtype: Dtype, n: u32, k: u32) -> u32 {
         let item_bytes = 2 * dtype.bytes() as u32;
         let items = wide_items_of(n, k);
         // One is left out behind as many as the banks hold.
         Self::ITEMS + item_bytes * (items + items / (128 / item_bytes))
+    }
+
+    /// Bytes in all.
+    pub const fn bytes(dtype: Dtype, n: u32, k: u32) -> u32 {
+        let words =
+            if Self::has_bins(n, k) { bin_sort_words(32 * wide_warps(dtype, n, k)) } else { 0 };
+        Self::bins(dtype, n, k) + 4 * words
     }
 }
 
@@ -285,6 +312,9 @@ pub const SIFT_SAMPLE: u32 = 8 * SIFT_THREADS;
 /// Groups of these.
 pub const SIFT_GROUPS: u32 = 2 * SIFT_THREADS;
 
+/// The greatest `k` of `sift`.
+pub const SIFT_K_MAX: u32 = 2048;
+
 /// Items that a block of `sift` has room for.
 pub const SIFT_ITEMS: u32 = 8 * SIFT_THREADS;
 
@@ -298,6 +328,7 @@ pub const SIFT_N_MAX: u32 = 1 << 23;
 /// | sample | `[u32; SIFT_GROUPS]`, spread | until the items are there |
 /// | control | `[u32; 64]` | the same: numbers of items, sums, the warps' equals of two turns |
 /// | items | `[u64; SIFT_ITEMS]`, spread | from the sample on |
+/// | bins | `[u32]` of [`bin_sort_words`] | while the items are ordered |
 pub struct SiftLayout;
 
 impl SiftLayout {
@@ -315,8 +346,10 @@ impl SiftLayout {
     pub const EQUALS: u32 = 8;
     /// Offset of the items.
     pub const ITEMS: u32 = Self::CONTROL + 4 * Self::CONTROL_WORDS;
+    /// Offset of the bins.
+    pub const BINS: u32 = Self::ITEMS + 8 * (SIFT_ITEMS + SIFT_ITEMS / 16);
     /// Bytes in all.
-    pub const BYTES: u32 = Self::ITEMS + 8 * (SIFT_ITEMS + SIFT_ITEMS / 16);
+    pub const BYTES: u32 = Self::BINS + 4 * bin_sort_words(SIFT_THREADS);
 }
 
 const _: () = assert!(SiftLayout::EQUALS + SIFT_THREADS / 16 <= SiftLayout::CONTROL_WORDS);
@@ -326,16 +359,18 @@ const _: () = assert!(SiftLayout::ITEMS.is_multiple_of(8));
 pub const CLUSTER_BLOCKS_MAX: u32 = 8;
 
 /// Items that the blocks of a cluster of `wide_cluster` have room for together: twice `k`, and more
-/// where that is little. A round of counts costs them more than a few items more each.
+/// where that is little, less where it is much. A round of counts costs them more than a few items
+/// more each.
 pub const fn wide_cluster_items(k: u32) -> u32 {
-    (k + if k > 608 { k } else { 608 }).next_multiple_of(128)
+    let more = if k < 608 { 608 } else { k };
+    (k + if more > 2048 { 2048 } else { more }).next_multiple_of(128)
 }
 
 const _: () = {
     // One block may have all of them, and all of the best.
     let threads = 32 * WIDE_WARPS_MAX;
-    assert!(wide_cluster_items(WIDE_K_MAX) <= threads * WIDE_THREAD_ITEMS as u32);
-    assert!(WIDE_K_MAX <= threads * WIDE_THREAD_ITEMS_FEW as u32);
+    assert!(wide_cluster_items(WIDE_K_MAX) <= threads * WIDE_THREAD_ITEMS);
+    assert!(WIDE_K_MAX <= threads * WIDE_STRETCH as u32, "an answer by index");
 };
 
 /// Where a block of `wide_cluster` keeps its parts in shared memory, in bytes.

@@ -31,10 +31,10 @@
 //!
 //! # Synchronisation
 //! The block's: some twelve barriers to sort the sample, one behind a read, two for each doubling
-//! of a sorted run; one a turn of the warps while equals are put together.
+//! of a sorted run, or eight for bins; one a turn of the warps while equals are put together.
 //!
 //! # Launch contract
-//! [`SIFT_THREADS`] threads; `k` is at most [`crate::params::WIDE_K_MAX`], rows have at most
+//! [`SIFT_THREADS`] threads; `k` is at most [`crate::params::SIFT_K_MAX`], rows have at most
 //! [`crate::params::SIFT_N_MAX`] elements.
 //!
 //! # Cost
@@ -55,10 +55,11 @@ use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add};
 
 use crate::order::composite;
 use crate::params::{
-    Flip, Order, SIFT_GROUPS, SIFT_ITEMS, SIFT_SAMPLE, SIFT_THREADS, ShortParams, SiftLayout,
-    WIDE_K_MAX,
+    Flip, Order, SIFT_GROUPS, SIFT_ITEMS, SIFT_K_MAX, SIFT_SAMPLE, SIFT_THREADS, ShortParams,
+    SiftLayout, WIDE_STRETCH,
 };
 use crate::prim::answer::{Answer, AnswerShape};
+use crate::prim::bin_sort::block_sort;
 use crate::prim::census::BlockCensus;
 use crate::prim::compact::Compact;
 use crate::prim::held::{HeldPart, HeldRow, Places, put_long, step_of};
@@ -66,16 +67,17 @@ use crate::prim::merge_path::{Spread, block_sort_spread};
 use crate::prim::pivots::{Reaching, Steps, find_bound};
 use crate::prim::rows::{Row, row_length};
 use crate::prim::scan::{warp_prefix_sum, warp_reserve};
+use crate::prim::warp_sort::Item;
 
 /// Warps of a block.
 const WARPS: u32 = SIFT_THREADS / WARP_SIZE;
 /// Vectors of a part.
 const PART: u32 = 8 * WARP_SIZE;
-/// Items that a thread sorts: fewer of them, and all.
+/// Items of an answer that a thread moves.
 const FEW: usize = 4;
-const MANY: usize = (SIFT_ITEMS / SIFT_THREADS) as usize;
-const _: () = assert!(WIDE_K_MAX <= FEW as u32 * SIFT_THREADS, "an answer's items");
-const _: () = assert!(2 * WIDE_K_MAX <= SIFT_ITEMS, "the best and their equals lie side by side");
+const _: () = assert!(SIFT_ITEMS <= WIDE_STRETCH as u32 * SIFT_THREADS, "one stretch a thread");
+const _: () = assert!(SIFT_K_MAX <= FEW as u32 * SIFT_THREADS, "an answer's items");
+const _: () = assert!(2 * SIFT_K_MAX <= SIFT_ITEMS, "the best and their equals lie side by side");
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -101,12 +103,17 @@ pub unsafe fn sift<E: Compact>(
     let shared = unsafe { Shared::new() };
     let count = Sought { row: &row, flip, k, shared }.put_together();
     let read = |item: u64| composite(E::key((item >> 32) as u32), !(item as u32), flip);
-    let mut items = match count <= FEW as u32 * SIFT_THREADS {
-        true => block_sort_spread::<_, FEW>(shared.items, count, read),
-        false => block_sort_spread::<_, MANY>(shared.items, count, read),
+    // Of 16-bit elements many are equal: there is room below them for the index.
+    let shift = (32 - n.leading_zeros()).saturating_sub(16);
+    let line = |item: u64| match E::PER_VECTOR {
+        // `n` more than its complement is how far an index is from the row's end.
+        8 => item.line() & 0xffff_0000 | (item as u32).wrapping_add(n) >> shift,
+        _ => item.line(),
     };
+    let lines = (line, |line| E::value_of_line(line, flip));
+    let mut items = block_sort::<_, 1>(shared.items, count, shared.bins, read, lines);
     if order == Order::Index {
-        items = by_index(items, shared.items, count.min(k));
+        items = by_index(items, &shared, count.min(k));
     }
     let shape = AnswerShape { k, flip, index, order };
     // SAFETY: the caller's contract on the outputs.
@@ -120,7 +127,8 @@ pub unsafe fn sift<E: Compact>(
 /// Sorts the first `count` items by index. For all threads of the block together; ends with a
 /// barrier.
 #[inline(always)]
-fn by_index(items: Spread<u64>, list: SharedArray<u64>, count: u32) -> Spread<u64> {
+fn by_index(items: Spread<u64>, shared: &Shared, count: u32) -> Spread<u64> {
+    let list = shared.items;
     let mut own = [0; FEW];
     unroll!(i in FEW => {
         let at = i as u32 * SIFT_THREADS + thread_idx_x();
@@ -138,7 +146,8 @@ fn by_index(items: Spread<u64>, list: SharedArray<u64>, count: u32) -> Spread<u6
     });
     // Separates the list from its order.
     sync_threads();
-    block_sort_spread::<_, FEW>(list, count, |item| item)
+    let lines = (Item::line, |line| line as f32);
+    block_sort::<_, 1>(list, count, shared.bins, |item| item, lines)
 }
 
 /// The block's shared memory.
@@ -147,6 +156,7 @@ struct Shared {
     sample: SharedArray<u32>,
     control: SharedArray<u32>,
     items: SharedArray<u64>,
+    bins: SharedArray<u32>,
 }
 
 impl Shared {
@@ -164,12 +174,14 @@ impl Shared {
         let control = unsafe { SharedArray::new(SiftLayout::CONTROL) };
         // SAFETY: as above.
         let items = unsafe { SharedArray::new(SiftLayout::ITEMS) };
+        // SAFETY: as above.
+        let bins = unsafe { SharedArray::new(SiftLayout::BINS) };
         if thread_idx_x() < SiftLayout::CONTROL_WORDS {
             control.set(thread_idx_x(), 0);
         }
         // Separates the cleared words from their use.
         sync_threads();
-        Shared { sample, control, items }
+        Shared { sample, control, items, bins }
     }
 }
 
@@ -201,7 +213,7 @@ impl Sample {
         });
         // Separates the steps from their order.
         sync_threads();
-        Sample { steps: block_sort_spread::<_, 2>(words, SIFT_GROUPS, |step| step) }
+        Sample { steps: block_sort_spread::<_, 2, 1>(words, SIFT_GROUPS, |step| step) }
     }
 }
 

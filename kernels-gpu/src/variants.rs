@@ -93,9 +93,12 @@ kernels! {
     sift_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = sift::<F32>;
     sift_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = sift::<F16>;
     sift_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = sift::<Bf16>;
-    wide_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide::<F32>;
-    wide_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<F16>;
-    wide_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<Bf16>;
+    wide_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide::<F32, false>;
+    wide_large_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide::<F32, true>;
+    wide_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<F16, false>;
+    wide_large_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<F16, true>;
+    wide_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<Bf16, false>;
+    wide_large_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide::<Bf16, true>;
     wide_cluster_f32[threads 512, blocks 2, since sm90](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = wide_cluster::<F32>;
     wide_cluster_f16[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide_cluster::<F16>;
     wide_cluster_bf16[threads 512, blocks 2, since sm90](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = wide_cluster::<Bf16>;

@@ -36,10 +36,11 @@
 //!
 //! # Synchronisation
 //! The block's: three barriers before the counts, one a count, two for each doubling of a sorted
-//! run.
+//! run, or eight for bins.
 //!
 //! # Launch contract
-//! [`crate::params::wide_warps`] warps; `k` is at most [`crate::params::WIDE_K_MAX`].
+//! [`crate::params::wide_warps`] warps; `k` is at most [`crate::params::WIDE_K_MAX`]. `LARGE` where
+//! [`WideLayout::has_bins`].
 //!
 //! # Cost
 //! Reads every element once. Rows in random order are counted once or twice, whatever their values
@@ -57,17 +58,17 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::warp::WARP_SIZE;
 
-use crate::params::{
-    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WideLayout, wide_items, wide_max,
-};
+use crate::params::{Order, ShortParams, WideLayout, wide_items, wide_max};
 use crate::prim::answer::{Answer, AnswerShape};
+use crate::prim::bin_sort::block_sort;
 use crate::prim::census::BlockCensus;
 use crate::prim::compact::Compact;
 use crate::prim::held::{HeldPart, HeldRow};
-use crate::prim::merge_path::block_sort_spread;
+use crate::prim::merge_path::block_sort_merged;
 use crate::prim::pivots::Pivots;
 use crate::prim::reaching::put_together;
 use crate::prim::rows::{Row, row_length};
+use crate::prim::warp_sort::Item;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -75,7 +76,7 @@ use crate::prim::rows::{Row, row_length};
 /// - *no concurrent writer*: nothing else touches the outputs, nothing writes the inputs;
 /// - `params` and the launch keep the launch contract above.
 #[inline(always)]
-pub unsafe fn wide<E: Compact>(
+pub unsafe fn wide<E: Compact, const LARGE: bool>(
     x: *const E::Raw,
     lengths: *const u32,
     values: *mut E::Raw,
@@ -90,7 +91,7 @@ pub unsafe fn wide<E: Compact>(
     // SAFETY: the caller's contract on `x`.
     let row = unsafe { Row::<E>::new(start, n) };
     // SAFETY: the launch contract grants the shared memory.
-    let shared = unsafe { Shared::<E>::new() };
+    let shared = unsafe { Shared::<E>::new(params.n, k) };
     let held = HeldRow::<E, 1>::load_part(&row, part_of_warp(), flip);
     let room = if order == Order::Best { wide_items(k) } else { k };
     let mut census = BlockCensus::new(shared.control);
@@ -99,10 +100,18 @@ pub unsafe fn wide<E: Compact>(
     let items = shared.items;
     let count = put_together(&held, &mut census, sample, items, (k, room), (n, held_max));
     let read = |item| E::ordered(item, flip, order);
-    let items = if count <= WIDE_THREAD_ITEMS_FEW as u32 * block_dim_x() {
-        block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(items, count, read)
+    let items = if LARGE {
+        let line = |item: E::Packed| match order {
+            Order::Best => E::line(item, n),
+            Order::Index => item.line(),
+        };
+        let value = |line| match order {
+            Order::Best => E::value_of_line(line, flip),
+            Order::Index => line as f32,
+        };
+        block_sort::<_, 2>(items, count, shared.bins, read, (line, value))
     } else {
-        block_sort_spread::<_, WIDE_THREAD_ITEMS>(items, count, read)
+        block_sort_merged::<_, 1>(items, count, read)
     };
     let shape = AnswerShape { k, flip, index, order };
     // SAFETY: the caller's contract on the outputs.
@@ -128,26 +137,29 @@ struct Shared<E: Compact> {
     sample: SharedArray<u32>,
     control: SharedArray<u32>,
     items: SharedArray<E::Packed>,
+    bins: SharedArray<u32>,
 }
 
 impl<E: Compact> Shared<E> {
-    /// Clears the control words, for use behind the next barrier. For all threads of the block
-    /// together.
+    /// For rows of at most `n` elements. Clears the control words, for use behind the next barrier.
+    /// For all threads of the block together.
     ///
     /// # Safety
     /// - *in bounds*: the launch has [`WideLayout::bytes`] of shared memory;
     /// - *no concurrent writer*: nothing else uses it.
     #[inline(always)]
-    unsafe fn new() -> Self {
+    unsafe fn new(n: u32, k: u32) -> Self {
         // SAFETY: the caller grants the memory, and the layout's parts do not overlap.
         let sample = unsafe { SharedArray::new(0) };
         // SAFETY: as above.
         let control = unsafe { SharedArray::new(WideLayout::CONTROL) };
         // SAFETY: as above.
         let items = unsafe { SharedArray::new(WideLayout::ITEMS) };
+        // SAFETY: as above.
+        let bins = unsafe { SharedArray::new(WideLayout::bins(E::DTYPE, n, k)) };
         if thread_idx_x() < WideLayout::CONTROL_WORDS {
             control.set(thread_idx_x(), 0);
         }
-        Shared { sample, control, items }
+        Shared { sample, control, items, bins }
     }
 }

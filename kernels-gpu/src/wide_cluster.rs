@@ -72,15 +72,14 @@ use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
 use crate::params::{
-    Order, ShortParams, WIDE_THREAD_ITEMS, WIDE_THREAD_ITEMS_FEW, WIDE_WARPS_MAX,
-    WideClusterLayout, wide_cluster_items, wide_max,
+    Order, ShortParams, WIDE_WARPS_MAX, WideClusterLayout, wide_cluster_items, wide_max,
 };
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::census::{Census, ClusterCensus, Ranges};
 use crate::prim::compact::Compact;
 use crate::prim::element::Element;
 use crate::prim::held::{HeldPart, HeldRow};
-use crate::prim::merge_path::{Spread, block_sort_spread};
+use crate::prim::merge_path::{Spread, block_sort_merged};
 use crate::prim::pivots::Pivots;
 use crate::prim::reaching::put_together;
 use crate::prim::rows::{Row, row_length};
@@ -122,11 +121,7 @@ pub unsafe fn wide_cluster<E: Compact>(
     let count = put_together(&held, &mut census, sample, items, (k, room), (n, held_max));
     let own = census.of_block();
     let read = |item| E::ordered(item, flip, Order::Best);
-    let items = if own <= WIDE_THREAD_ITEMS_FEW as u32 * block_dim_x() {
-        block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(items, own, read)
-    } else {
-        block_sort_spread::<_, WIDE_THREAD_ITEMS>(items, own, read)
-    };
+    let items = block_sort_merged::<_, 2>(items, own, read);
     let shape = AnswerShape { k, flip, index, order };
     // SAFETY: the caller's contract on the outputs.
     let answer = unsafe { Answer::new(&row, values, indices, number, shape) };
@@ -271,7 +266,7 @@ impl<E: Compact> Sorted<E> {
         }
         // Separates the items from their order.
         sync_threads();
-        let items = block_sort_spread::<_, WIDE_THREAD_ITEMS_FEW>(self.lists, count, E::by_index);
+        let items = block_sort_merged::<_, 1>(self.lists, count, E::by_index);
         let mut at = thread_idx_x();
         while at < count {
             answer.put_sorted(place + at, items.get(at), self.start);

@@ -1,6 +1,6 @@
 //! The launch for long rows that a block each reads once, for a `k` of hundreds.
 use kernels_gpu::params::{
-    SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_K_MAX, WIDE_WARPS_MAX, wide_max,
+    SIFT_K_MAX, SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_WARPS_MAX, wide_max,
 };
 
 use super::{DeviceLimits, GpuPlan, Launch, grid, short};
@@ -11,7 +11,7 @@ use crate::settings::Backend;
 /// Whether a block a row is faster than parts of rows, by a sample of the row.
 pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     let Problem { dtype, rows, n, k, .. } = *problem;
-    let is_many = k > SMALL_K_MAX as usize && k <= WIDE_K_MAX as usize;
+    let is_many = k > SMALL_K_MAX as usize && k <= SIFT_K_MAX as usize;
     // A longer row's sample does not tell how many elements there is room for.
     let is_told = n <= SIFT_N_MAX as usize && n * k <= 1 << 29;
     let fits = SiftLayout::BYTES <= device.shared_bytes_max;

@@ -1,6 +1,5 @@
 //! The planner's promises, checked without a device.
-use kernels_gpu::params::Dtype;
-use kernels_gpu::params::short_max;
+use kernels_gpu::params::{Dtype, short_max, wide_items};
 use kernels_gpu::variants::KERNELS;
 
 use super::*;
@@ -194,19 +193,23 @@ fn blocks_hold_rows_of_a_large_k() {
             (2000, 500, 4),
             (2048, 2048, 8),
             (2304, 2048, 16),
+            (longest, 4096, 16),
             (longest, 129, 16),
             (longest / 2, 97, 8),
         ] {
             for rows in [1, 133] {
                 let Launch { symbol, grid, block, .. } = launch(dtype, rows, n, k);
-                assert_eq!(symbol, format!("wide_{}", dtype.name()), "{n}:{k}");
+                let large = if n.min(wide_items(k as u32) as usize) > 512 { "large_" } else { "" };
+                assert_eq!(symbol, format!("wide_{large}{}", dtype.name()), "{n}:{k}");
                 assert_eq!((grid, block), (rows as u32, 32 * warps), "{n}:{k}");
             }
         }
-        for (rows, n, k) in [(133, 3000, 2049), (132, longest / 2 + 1, 128), (132, 4096, 2048)] {
+        for (rows, n, k) in [(132, 3000, 2049), (132, longest / 2 + 1, 128), (132, 4096, 2048)] {
             assert!(launch(dtype, rows, n, k).symbol.starts_with("select"), "{rows}x{n}:{k}");
         }
     }
+    let crowded = [1200, 1201].map(|k| launch(Dtype::F32, 133, 2000, k).symbol);
+    assert_eq!(crowded.map(|symbol| symbol == "wide_large_f32"), [true, false]);
     let few = [(132, 2048, 49), (132, 2048, 48), (132, 2049, 49), (133, 2048, 49)];
     let few = few.map(|(rows, n, k)| launch(Dtype::F32, rows, n, k).symbol);
     assert_eq!(few.map(|symbol| symbol == "wide_f32"), [true, false, false, false]);
@@ -255,7 +258,7 @@ fn clusters_hold_rows_of_a_large_k() {
             (2 * of_block, 2048, 2),
             (2 * of_block + 1, 1000, 4),
             (4 * of_block + 1, 129, 8),
-            (8 * of_block, 2048, 8),
+            (8 * of_block, 4096, 8),
         ] {
             // More blocks of 16-bit rows of which few are wanted get into each other's way.
             let most = if dtype.per_vector() == 8 && k <= 320 { 16 } else { 132 };
@@ -272,7 +275,7 @@ fn clusters_hold_rows_of_a_large_k() {
         }
         for (rows, n, k) in [
             (1, of_block + 1, 128),
-            (1, 2 * of_block, 2049),
+            (1, 2 * of_block, 4097),
             (1, 8 * of_block + 1, 1000),
             (34, 8 * of_block, 1000),
         ] {

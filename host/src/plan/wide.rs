@@ -22,8 +22,8 @@ pub(super) fn warps(problem: &Problem, device: &DeviceLimits) -> Option<u32> {
     // Measured on an H200, as all limits here.
     let is_faster = if k > SMALL_K_MAX {
         let sorts_less = wide_items(k).next_power_of_two() < n || n <= wide_items(k);
-        // Words of 16-bit elements and indices are sorted twice as fast.
-        sorts_less || is_crowded && dtype.per_vector() == 8
+        // Words of 16-bit elements and indices are sorted faster.
+        sorts_less || is_crowded && (dtype.per_vector() == 8 || k <= 1200)
     } else if k > 96 {
         n <= wide_max(dtype, WIDE_WARPS_MAX / 2)
     } else {
@@ -43,8 +43,9 @@ pub(super) fn plan(
 ) -> Result<GpuPlan, Error> {
     let Problem { dtype, n, k, .. } = *problem;
     reasons.push(format!("rows that a block holds: {warps} warps each; no knob applies"));
+    let has_bins = WideLayout::has_bins(n as u32, k as u32);
     let launch = Launch {
-        symbol: format!("wide_{}", dtype.name()),
+        symbol: format!("wide_{}{}", if has_bins { "large_" } else { "" }, dtype.name()),
         grid: grid(problem.rows as u64, backend, device)?,
         block: warps * 32,
         shared_bytes: WideLayout::bytes(dtype, n as u32, k as u32),

@@ -17,10 +17,10 @@ pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
             // Where a block would sort as many places as the row has, another is wanted.
             let is_held = |&k: &usize| {
                 let items = wide_items(k as u32) as usize;
-                k <= 2048.min(n) && (n <= items || items.next_power_of_two() < n)
+                k <= 4096.min(n) && (n <= items || items.next_power_of_two() < n)
             };
-            let turns = [129, 1000, 256, 2048, n].into_iter().cycle();
-            let k = turns.skip((number + 2 * at) % 5).find(is_held).expect("256 at least");
+            let turns = [129, 1000, 256, 4096, 2048, n].into_iter().cycle();
+            let k = turns.skip((number + 2 * at) % 6).find(is_held).expect("256 at least");
             let case = Case { pattern, dtype, rows, n, k, largest: turn % 4 > 0, lead: turn % 8 };
             let topk = topk_of(&case).backend(Backend::Streaming);
             let problem = Problem::new(dtype, rows, n, k);
@@ -41,7 +41,7 @@ pub fn give_the_same_answer_in_clusters(runtime: &Runtime, patterns: &[Pattern],
             let dtype = DTYPES[turn % 3];
             let most = size * wide_max(dtype, 16) as usize;
             let n = if turn % 4 == 0 { most - turn % 3 } else { most / 2 + 1 + 37 * turn };
-            let k = [129, 2048, 1000, 300][(number + 3 * at) % 4];
+            let k = [129, 4096, 2048, 300][(number + 3 * at) % 4];
             let rows = if size == 2 { 2 } else { 1 };
             let case = Case { pattern, dtype, rows, n, k, largest: turn % 5 > 0, lead: turn % 8 };
             let topk = topk_of(&case).backend(Backend::Singlepass);

@@ -8,7 +8,7 @@ use cuda_std::count::{
 use cuda_std::shared::SharedArray;
 
 use super::answer::unhalved;
-use super::element::{Bf16, Element, F16, F32};
+use super::element::{Bf16, Element, F16, F32, place_on_line};
 use super::warp_sort::Item;
 use crate::order::composite;
 use crate::params::{Flip, Order};
@@ -24,6 +24,18 @@ pub trait Compact: Element {
     fn put(place: SharedArray<Self::Packed>, bits: u32, complement: u32);
     /// What is packed, such that greater comes first; never 0.
     fn ordered(packed: Self::Packed, flip: Flip, order: Order) -> Self::Packed;
+    /// The place on a line of what is ordered best first, of a row of at most `n` elements: no
+    /// greater item has less.
+    fn line(ordered: Self::Packed, n: u32) -> u32;
+    /// The value that such a place stands for, or minus that where the least are wanted: a finite
+    /// number.
+    #[inline(always)]
+    fn value_of_line(line: u32, flip: Flip) -> f32 {
+        // The index makes no value of one that has none.
+        let line = if Self::PER_VECTOR == 8 { line & 0xffff_0000 } else { line };
+        let value = place_on_line::<Self>(line ^ flip.mask());
+        if flip == Flip::LARGEST { value } else { -value }
+    }
     /// What is ordered best first, ordered by index.
     fn by_index(ordered: Self::Packed) -> Self::Packed;
     /// What is worse than elements equal to that of a best first `ordered`, whatever their index,
@@ -62,6 +74,10 @@ impl Compact for F32 {
             Order::Best => item,
             Order::Index => Self::by_index(item),
         }
+    }
+    #[inline(always)]
+    fn line(ordered: u64, _n: u32) -> u32 {
+        (ordered >> 32) as u32
     }
     #[inline(always)]
     fn by_index(ordered: u64) -> u64 {
@@ -119,6 +135,12 @@ macro_rules! compact_half {
                     Order::Best => half,
                     Order::Index => Self::by_index(half),
                 }
+            }
+            #[inline(always)]
+            fn line(ordered: u32, n: u32) -> u32 {
+                // Many are equal: their places behind the row's end take all of the lower half.
+                let rest = ordered.wrapping_add(n) & 0xffff;
+                ordered & 0xffff_0000 | rest << (n.leading_zeros() - 16)
             }
             #[inline(always)]
             fn by_index(ordered: u32) -> u32 {

@@ -7,11 +7,12 @@
 //! "GPU Merge Path" (Green, McColl, Bader, 2012).
 use cuda_std::Word;
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{sync_threads, thread_idx_x};
+use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
 use super::warp_sort::{Item, warp_sort_descending};
+use crate::params::WIDE_STRETCH;
 
 /// Items in shared memory, so spread that lanes with neighbouring items find theirs in different
 /// banks: there is a place unused behind as many as the banks hold.
@@ -39,47 +40,74 @@ impl<T: Word> Spread<T> {
         self.words.get(Self::place(at))
     }
 
+    /// Replaces item number `at`.
     #[inline(always)]
     #[track_caller]
-    fn set(&self, at: u32, item: T) {
+    pub fn set(&self, at: u32, item: T) {
         self.words.set(Self::place(at), item);
     }
 }
 
-/// Sorts the `count` items that lie one behind the other in `list`, best first, at most `R` a
-/// thread: where they were, but spread. `read` is what becomes of an item at first: greater comes
-/// first, and none is 0. For all threads of the block together, behind a barrier; ends with one.
+/// As [`block_sort_spread`], of at most `C` stretches of [`WIDE_STRETCH`] items a thread, but of
+/// shorter ones where these will do: more threads share the work.
 #[inline(always)]
-pub fn block_sort_spread<T: Item + Word + Default, const R: usize>(
+pub fn block_sort_merged<T: Item + Word + Default, const C: usize>(
+    list: SharedArray<T>,
+    count: u32,
+    read: impl Fn(T) -> T,
+) -> Spread<T> {
+    let most = WIDE_STRETCH as u32 * block_dim_x();
+    if count <= most / 2 {
+        block_sort_spread::<_, { WIDE_STRETCH / 2 }, 1>(list, count, read)
+    } else if C == 1 || count <= most {
+        block_sort_spread::<_, WIDE_STRETCH, 1>(list, count, read)
+    } else {
+        block_sort_spread::<_, WIDE_STRETCH, C>(list, count, read)
+    }
+}
+
+/// Sorts the `count` items that lie one behind the other in `list`, best first: where they were,
+/// but spread. A thread has at most `C` stretches of `R` items, each a block's threads' apart.
+/// `read` is what becomes of an item at first: greater comes first, and none is 0. For all threads
+/// of the block together, behind a barrier; ends with one.
+#[inline(always)]
+pub fn block_sort_spread<T: Item + Word + Default, const R: usize, const C: usize>(
     list: SharedArray<T>,
     count: u32,
     read: impl Fn(T) -> T,
 ) -> Spread<T> {
     let spread = Spread::new(list);
-    let start = thread_idx_x() / WARP_SIZE * WARP_SIZE * R as u32;
-    let mut items = [T::default(); R];
-    unroll!(i in R => {
-        let at = start + i as u32 * WARP_SIZE + lane_id();
-        if at < count {
-            items[i] = read(list.get(at));
+    let mut items = [[T::default(); R]; C];
+    unroll!(c in C => {
+        let start = (c as u32 * block_dim_x() + thread_idx_x()) / WARP_SIZE * WARP_SIZE * R as u32;
+        unroll!(i in R => {
+            let at = start + i as u32 * WARP_SIZE + lane_id();
+            if at < count {
+                items[c][i] = read(list.get(at));
+            }
+        });
+        if start < count {
+            warp_sort_descending(&mut items[c]);
         }
     });
-    if start < count {
-        warp_sort_descending(&mut items);
-    }
     // Separates the reads from the runs, which are spread.
     sync_threads();
-    put(spread, &items, count);
+    unroll!(c in C => { put(spread, &items[c], first_of_thread::<R>(c), count); });
     // Separates the runs from their merges.
     sync_threads();
     let mut run = WARP_SIZE * R as u32;
     while run < count {
-        let is_merged = merge(spread, run, count, &mut items);
+        let mut is_merged = [false; C];
+        unroll!(c in C => {
+            is_merged[c] = merge(spread, run, first_of_thread::<R>(c), count, &mut items[c]);
+        });
         // Separates the reads of a round from its result.
         sync_threads();
-        if is_merged {
-            put(spread, &items, count);
-        }
+        unroll!(c in C => {
+            if is_merged[c] {
+                put(spread, &items[c], first_of_thread::<R>(c), count);
+            }
+        });
         // Separates one round of merges from the next.
         sync_threads();
         run *= 2;
@@ -87,33 +115,33 @@ pub fn block_sort_spread<T: Item + Word + Default, const R: usize>(
     spread
 }
 
-/// The number of a thread's first item.
+/// The number of the first item of a thread's stretch.
 #[inline(always)]
-fn first_of_thread<const R: usize>() -> u32 {
-    thread_idx_x() * R as u32
+fn first_of_thread<const R: usize>(stretch: usize) -> u32 {
+    (stretch as u32 * block_dim_x() + thread_idx_x()) * R as u32
 }
 
-/// Puts a thread's items where they belong.
+/// Puts items where they belong, from `first` on.
 #[inline(always)]
-fn put<T: Word, const R: usize>(spread: Spread<T>, items: &[T; R], count: u32) {
+fn put<T: Word, const R: usize>(spread: Spread<T>, items: &[T; R], first: u32, count: u32) {
     unroll!(i in R => {
-        let at = first_of_thread::<R>() + i as u32;
+        let at = first + i as u32;
         if at < count {
             spread.set(at, items[i]);
         }
     });
 }
 
-/// The thread's items of the merge of its run of `run` items (a power of two) with the neighbour;
-/// whether there is something to merge. The last run of `count` items may be short.
+/// The items from `first` on of the merge of their run of `run` items (a power of two) with the
+/// neighbour; whether there is something to merge. The last run of `count` items may be short.
 #[inline(always)]
 fn merge<T: Item + Word + Default, const R: usize>(
     spread: Spread<T>,
     run: u32,
+    first: u32,
     count: u32,
     items: &mut [T; R],
 ) -> bool {
-    let first = first_of_thread::<R>();
     let pair = first & !(2 * run - 1);
     let (middle, end) = (pair + run, count.min(pair + 2 * run));
     if first >= count || middle >= count {

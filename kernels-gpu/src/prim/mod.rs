@@ -1,6 +1,7 @@
 //! The parts that kernels are made of. Each says who must call it together, and where its result
 //! is valid.
 pub mod answer;
+pub mod bin_sort;
 pub mod bins;
 pub mod census;
 pub mod compact;

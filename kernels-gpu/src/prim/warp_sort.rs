@@ -7,6 +7,9 @@ use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor, warp_shuff
 
 /// What a warp sorts.
 pub trait Item: Copy + PartialOrd {
+    /// Its place on a line: no greater item has less.
+    fn line(self) -> u32;
+
     /// That of the lane whose number differs in the bits of `lanes`. For the lanes of a warp
     /// together.
     fn of_lane_xor(self, lanes: u32) -> Self;
@@ -14,12 +17,22 @@ pub trait Item: Copy + PartialOrd {
 
 impl Item for u32 {
     #[inline(always)]
+    fn line(self) -> u32 {
+        self
+    }
+
+    #[inline(always)]
     fn of_lane_xor(self, lanes: u32) -> u32 {
         warp_shuffle_xor(FULL_MASK, self, lanes)
     }
 }
 
 impl Item for u64 {
+    #[inline(always)]
+    fn line(self) -> u32 {
+        (self >> 32) as u32
+    }
+
     #[inline(always)]
     fn of_lane_xor(self, lanes: u32) -> u64 {
         warp_shuffle_xor_u64(FULL_MASK, self, lanes)
