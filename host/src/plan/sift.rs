@@ -23,7 +23,9 @@ pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     // which long rows take too long for unless most multiprocessors have one.
     let is_short = n * dtype.bytes() <= 200 << 10;
     let share = rows as f64 / f64::from(device.multiprocessors);
-    is_short || share >= 1.0 || share >= 0.48 && k >= 1024
+    // With a few rows more than multiprocessors most have half as much to do as the others.
+    let is_uneven = share > 1.0 && share < 1.4 && k < 512;
+    !is_uneven && (is_short || share >= 1.0 || share >= 0.48 && k >= 1024)
 }
 
 /// Plans a valid problem that [`is_for`] this kernel.

@@ -308,6 +308,8 @@ fn a_sample_sifts_long_rows() {
         (132, 51_201, 129),
         (64, 200_000, 1024),
         (132, 262_144, 2048),
+        (133, 51_200, 512),
+        (185, 51_200, 129),
     ] {
         assert_eq!(kernel(Dtype::F32, rows, n, k), "sift_f32", "{rows}x{n}:{k}");
     }
@@ -318,6 +320,8 @@ fn a_sample_sifts_long_rows() {
         (132, 262_145, 2048),
         (132, 51_200, 128),
         (132, 51_200, 2049),
+        (133, 51_200, 511),
+        (184, 51_200, 129),
     ] {
         let symbol = kernel(Dtype::F32, rows, n, k);
         assert!(symbol.starts_with("select"), "{rows}x{n}:{k} {symbol}");

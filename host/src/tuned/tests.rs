@@ -145,6 +145,18 @@ fn the_nearest_entry_is_found() {
 }
 
 #[test]
+fn a_small_gain_counts_for_no_other_bucket() {
+    let found = |planner_us, n| {
+        let small = TunedEntry { planner_us, ..entry(Dtype::F32, 64, 1 << 17, 64) };
+        let tables = TunedTables::of("a test", table(vec![small]));
+        tables.find(&Problem::new(Dtype::F32, 64, n, 50), &device()).is_some()
+    };
+    // The entry's own time is 7.25.
+    assert_eq!([7.82, 7.84].map(|planner_us| found(planner_us, 1 << 16)), [false, true]);
+    assert_eq!([7.82, 7.84].map(|planner_us| found(planner_us, 128_256)), [true, true]);
+}
+
+#[test]
 fn a_plan_takes_the_tables_word_where_nobody_else_has_said_one() {
     let tables = TunedTables::of("a test", table(vec![entry(Dtype::F32, 64, 1 << 17, 64)]));
     let problem = Problem::new(Dtype::F32, 64, 128_256, 50);
