@@ -155,7 +155,9 @@ impl TunedTable {
         let distance = |entry: &&TunedEntry| own.distance(&entry.bucket, device.multiprocessors);
         let near = self.entries.iter().filter_map(|entry| Some((distance(&entry)?, entry)));
         let order = |bucket: &Bucket| (bucket.rows, bucket.n, bucket.k, bucket.dtype.name());
-        let nearest = near.min_by_key(|(distance, entry)| (*distance, order(&entry.bucket)));
+        let nearest = near.min_by_key(|(distance, entry)| {
+            (*distance, entry.backend != Backend::Auto, order(&entry.bucket))
+        });
         let (_, entry) = nearest?;
         let is_own = entry.bucket == own;
         (is_own || entry.is_for_neighbours()).then_some((entry, is_own))
