@@ -286,6 +286,11 @@ fn clusters_hold_rows_of_a_large_k() {
             assert!(!launch.symbol.starts_with("wide"), "{launch}");
         }
     }
+    // GPUs of capability 12 have clusters, and 99 KiB.
+    for (k, kernel) in [(3968, "wide_cluster"), (3969, "select")] {
+        let launch = launch(Dtype::F32, 1, 20_000, k, &device(99), Backend::Singlepass);
+        assert!(launch.symbol.starts_with(kernel), "{launch}");
+    }
     let a100 = DeviceLimits { compute_capability: 80, ..device(163) };
     for (device, backend, kernel) in
         [(&a100, Backend::Singlepass, "sift"), (&h200, Backend::Stream, "select")]

@@ -18,6 +18,9 @@ pub(super) fn warps(problem: &Problem, device: &DeviceLimits) -> Option<u32> {
         return None;
     }
     let (n, k) = (u32::try_from(n).ok()?, k as u32);
+    if WideLayout::bytes(dtype, n, k) > device.shared_bytes_max {
+        return None;
+    }
     let is_crowded = u32::try_from(rows).ok()? > device.multiprocessors;
     // Measured on an H200, as all limits here.
     let is_faster = if k > SMALL_K_MAX {
@@ -61,6 +64,7 @@ pub(super) fn cluster_blocks(problem: &Problem, device: &DeviceLimits) -> Option
     let of_block = wide_max(dtype, WIDE_WARPS_MAX) as usize;
     let can = device.compute_capability >= COMPUTE_CAPABILITY
         && (SMALL_K_MAX as usize + 1..=WIDE_K_MAX as usize).contains(&k)
+        && WideClusterLayout::bytes(dtype, k as u32) <= device.shared_bytes_max
         && (of_block + 1..=CLUSTER_BLOCKS_MAX as usize * of_block).contains(&n);
     if !can {
         return None;
