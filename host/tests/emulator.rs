@@ -93,7 +93,7 @@ fn rows_in_blocks() {
 
 #[test]
 fn long_rows_of_a_large_k() {
-    support::sift::give_the_same_answer(&emulator(), 5, 2);
+    support::sift::give_the_same_answer(&emulator(), 6, 2);
     support::sift::ragged_rows(&emulator(), 9);
 }
 
