@@ -45,10 +45,14 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
     // Clusters of four for all rows would find no room at once.
     let is_crowded = 40 * rows > 9 * device.multiprocessors;
     let least_elements = if share >= 4 && problem.k <= 32 { 1024 } else { 2048 } * problem.k;
+    let is_half = problem.dtype != Dtype::F32;
     let is_worth_it = match problem.k {
         _ if is_crowded => problem.n > least_elements,
-        0..=64 => true,
-        _ => vectors >= 2 * at_once,
+        0..=48 => true,
+        // Halves of a word are ranked more slowly than words.
+        49..=64 => !is_half || 2 * vectors >= 3 * at_once,
+        65..=96 => vectors >= if is_half { 3 } else { 2 } * at_once,
+        _ => vectors >= if is_half { 4 } else { 2 } * at_once,
     };
     let most = match share {
         _ if !is_worth_it => 0,

@@ -301,6 +301,10 @@ impl Planner<'_> {
             }
             0..=SMALL_K_MAX => 4 * registers,
             129..=1024 => 2 * SHORT_VECTORS_MAX,
+            // Two or three pieces, each of which orders as many as one would.
+            2049..=4096 if 3 * self.problem.rows > self.device.multiprocessors as usize => {
+                4 * SHORT_VECTORS_MAX
+            }
             _ => 0,
         }
     }

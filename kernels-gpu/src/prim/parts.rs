@@ -40,6 +40,8 @@ pub struct PartShape {
     pub first: u32,
     /// From one vector of a part to the next.
     pub step: u32,
+    /// Vectors of a part, at most `U`.
+    pub depth: u32,
     /// The first vector behind the block's piece.
     pub end: u32,
     /// Which end is wanted.
@@ -101,7 +103,7 @@ impl<E: Element, const U: usize> Source for Parts<'_, E, U> {
             if self.at < self.count * U as u32 {
                 let (part, number) = (self.at / U as u32, self.at % U as u32);
                 let vector = self.list.get(part) + number * self.shape.step;
-                if vector < self.shape.end {
+                if number < self.shape.depth && vector < self.shape.end {
                     batch.words[i] = self.row.vector(vector);
                     batch.first[i] = self.row.index_of_vector(vector);
                     batch.present |= 1 << i;

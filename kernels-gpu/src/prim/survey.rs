@@ -53,8 +53,12 @@ pub struct Survey<'a, E: Element, const U: usize, const LARGE: bool> {
     row: &'a Row<E>,
     /// The first vector of the warp's stretch.
     first: u32,
-    /// The first vector behind the piece.
+    /// The first vector behind what the warp reads.
     end: u32,
+    /// The first vector behind the piece.
+    piece_end: u32,
+    /// Vectors of a unit that a lane reads: `U`, or where a warp has one unit its share.
+    depth: u32,
     /// Units of the longest stretch: the same in all threads of the block.
     units: u32,
     /// Warps that have a stretch: the first ones.
@@ -103,11 +107,26 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
         let (unit, warps) = (U as u32 * WARP_SIZE, block_dim_x() / WARP_SIZE);
         // SAFETY: a block has at least a warp; it spares the division's check.
         unsafe { core::hint::assert_unchecked(warps != 0) };
-        let all_units = end.saturating_sub(first).div_ceil(unit);
-        let units = all_units.div_ceil(warps);
-        let warps = if units == 0 { 0 } else { all_units.div_ceil(units) };
-        let start = first + thread_idx_x() / WARP_SIZE * units * unit;
-        Survey { row, first: start.min(end), end, units, warps, flip, keys, wanted }
+        let vectors = end.saturating_sub(first);
+        let units = vectors.div_ceil(unit).div_ceil(warps);
+        // One unit a warp is as many vectors for each: an idle warp would have no key.
+        let depth = if units == 1 { vectors.div_ceil(WARP_SIZE).div_ceil(warps) } else { U as u32 };
+        let stretch = units * depth * WARP_SIZE;
+        let start = (first + thread_idx_x() / WARP_SIZE * stretch).min(end);
+        let own_end = if units == 1 { (start + stretch).min(end) } else { end };
+        let warps = if stretch == 0 { 0 } else { vectors.div_ceil(stretch) };
+        Survey {
+            row,
+            first: start,
+            end: own_end,
+            piece_end: end,
+            depth,
+            units,
+            warps,
+            flip,
+            keys,
+            wanted,
+        }
     }
 
     /// Takes the piece into the queue, of which at most `keep` items are left. For all threads of
@@ -151,7 +170,8 @@ impl<'a, E: Element, const U: usize, const LARGE: bool> Survey<'a, E, U, LARGE> 
                 let shape = PartShape {
                     first: self.part(start),
                     step: self.step(),
-                    end: self.end,
+                    depth: self.depth,
+                    end: self.piece_end,
                     flip: self.flip,
                 };
                 let parts = Parts::<E, U>::list(self.row, shape, chosen, self.keys, queue);

@@ -34,8 +34,9 @@ impl Gathering {
         if 4 * k > 3 * WARP_SIZE * warps {
             return None;
         }
-        // SAFETY: k is at least 1, so there is a warp; it spares the division's check.
-        unsafe { core::hint::assert_unchecked(warps != 0) };
+        // SAFETY: k is at least 1, so there is a warp, and a block has no more than so many; it
+        // spares the division's check.
+        unsafe { core::hint::assert_unchecked(warps != 0 && warps <= WARP_SIZE) };
         let per_warp = tops_of(k, warps).min(WARP_SIZE);
         let fits = warps * per_warp <= RANKED_KEYS_MAX;
         if fits { Some(Gathering { warps, per_warp }) } else { None }

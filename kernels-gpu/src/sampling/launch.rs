@@ -153,8 +153,9 @@ pub const GUESS_BYTES: u32 = FULL_BYTES + 4 * GUESS_COPIES * GUESS_BINS;
 /// Words of 64 bits of a segment's list of what is in the window.
 pub const LIST_WORDS: u32 = 128;
 
-/// The most items that a row may have in the window for them to be looked at in shared memory.
-pub const LISTED_MAX: u32 = 8192;
+/// The most items that a row may have in the window for them to be looked at in shared memory: as
+/// many as there is room for on every GPU.
+pub const LISTED_MAX: u32 = 7168;
 
 /// Bins of the window.
 pub const WINDOW_BINS: u32 = MASS_THREADS;
@@ -189,6 +190,8 @@ impl WindowLayout {
     /// Bytes in all.
     pub const BYTES: u32 = Self::ITEMS + 8 * LISTED_MAX;
 }
+
+const _: () = assert!(WindowLayout::BYTES <= 64 * 1024, "compute capability 7.5 has no more");
 
 const _: () =
     assert!(WindowLayout::LAST.is_multiple_of(8) && WindowLayout::ITEMS.is_multiple_of(8));
