@@ -6,8 +6,8 @@ use kernels_gpu::params::{
 };
 
 use super::planner::{
-    CHUNK_UNITS, Purpose, SLACK, WARP, built, previous_power_of_two, room_for_queue, roomy,
-    rounded_down,
+    CHUNK_UNITS, FEW_WARPS, Purpose, SLACK, WARP, built, few_warps_do, previous_power_of_two,
+    room_for_queue, roomy, rounded_down,
 };
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value};
 use crate::error::Error;
@@ -75,10 +75,14 @@ pub(super) fn plan(
     let Problem { dtype, rows, n, row_stride, k, .. } = *problem;
     let (n, k) = (n as u32, k as u32);
     let piece_vectors = (n / dtype.per_vector()).div_ceil(blocks).max(1);
-    let warps = knob_value(knobs, reasons, Knob::Stage1Warps, warps(rows, blocks, device));
-    // The kernel is built for no more.
-    let warps = warps.min(16);
     let built = depths(purpose, dtype);
+    let is_at_once = piece_vectors <= FEW_WARPS * WARP * built[0];
+    let preset = match few_warps_do(problem, device) && is_at_once {
+        true => FEW_WARPS,
+        false => warps(rows, blocks, device),
+    };
+    // The kernel is built for no more.
+    let warps = knob_value(knobs, reasons, Knob::Stage1Warps, preset).min(16);
     let depth = depth(&built, piece_vectors.div_ceil(WARP * warps), knobs, reasons);
     let units = piece_vectors.div_ceil(WARP * depth).div_ceil(warps);
     let chunk_units = units.min(CHUNK_UNITS);

@@ -35,6 +35,8 @@ const RESIDENT_THREADS: u32 = 1024;
 const BLOCK_BYTES: u32 = 1024;
 /// Above this a block has 32 warps: there is as much to order as to read.
 const LARGE_K_MIN: usize = 2048;
+/// Warps of a block that has few elements to find in what they read at once.
+pub(super) const FEW_WARPS: u32 = 8;
 /// The longest rows that are taken into the queue as they are.
 const ALL_MAX: usize = 8192;
 /// The greatest `k` for which that never pays.
@@ -57,6 +59,16 @@ pub(super) fn k_max(device: &DeviceLimits) -> u32 {
         }
     }
     least
+}
+
+/// Whether few warps that read all at once are faster than more: there are fewer keys to rank, and
+/// more for each to look at. Measured on an H200.
+pub(super) fn few_warps_do(problem: &Problem, device: &DeviceLimits) -> bool {
+    match problem.k {
+        0..=8 => true,
+        9..=16 => 8 * problem.rows <= device.multiprocessors as usize,
+        _ => false,
+    }
 }
 
 /// What becomes of a row's best.
@@ -236,7 +248,11 @@ impl Planner<'_> {
             let least = (self.problem.k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
             (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
         } else {
-            let most = if self.problem.k > LARGE_K_MIN { 32 } else { 16 };
+            let most = match self.problem.k {
+                k if k > LARGE_K_MIN => 32,
+                _ if rows == 1 && self.few_warps_do(vectors) => FEW_WARPS,
+                _ => 16,
+            };
             // Measured on an H200: of short rows there may be more to order than to read.
             let to_order = if rows == 1 { self.problem.k as u32 } else { 0 };
             vectors.max(to_order).div_ceil(WARP).next_power_of_two().min(most)
@@ -247,6 +263,12 @@ impl Planner<'_> {
         };
         // `sample` is built for no more.
         if self.purpose == Purpose::Draw { warps.min(16) } else { warps }
+    }
+
+    /// Whether [`FEW_WARPS`] read a row at once, and that is faster.
+    fn few_warps_do(&self, vectors: u32) -> bool {
+        let depth = built(|depth| self.symbol(depth), FEW_WARPS)[0];
+        few_warps_do(self.problem, self.device) && vectors <= FEW_WARPS * WARP * depth
     }
 
     /// Blocks a row: enough to fill the device, few enough to keep the merge short.
