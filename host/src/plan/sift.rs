@@ -1,6 +1,6 @@
 //! The launch for long rows that a block each reads once, for a `k` of hundreds.
 use kernels_gpu::params::{
-    SIFT_K_MAX, SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_WARPS_MAX, wide_max,
+    Dtype, SIFT_K_MAX, SIFT_N_MAX, SIFT_THREADS, SMALL_K_MAX, SiftLayout, WIDE_WARPS_MAX, wide_max,
 };
 
 use super::{DeviceLimits, GpuPlan, Launch, grid, short};
@@ -25,7 +25,9 @@ pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     let share = rows as f64 / f64::from(device.multiprocessors);
     // With a few rows more than multiprocessors most have half as much to do as the others.
     let is_uneven = share > 1.0 && share < 1.4 && k < 512;
-    !is_uneven && (is_short || share >= 1.0 || share >= 0.48 && k >= 1024)
+    // A block surveys a row of so few as quickly, and has no sample to read and to sort first.
+    let is_surveyed = share <= 1.0 && dtype == Dtype::F32 && n <= 20_000 && k <= 256;
+    !is_uneven && !is_surveyed && (is_short || share >= 1.0 || share >= 0.48 && k >= 1024)
 }
 
 /// Plans a valid problem that [`is_for`] this kernel.

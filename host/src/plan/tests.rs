@@ -141,13 +141,17 @@ fn the_explanation_names_values_and_origins() {
 
 #[test]
 fn auto_looks_at_the_rows() {
-    let backend = |rows| {
-        let problem = Problem::new(Dtype::F32, rows, 1000, 5);
+    let of = |rows, n, k| {
+        let problem = Problem::new(Dtype::F32, rows, n, k);
         let plan = Plan::new(&problem, Some(&device(227)), &Settings::default());
         plan.unwrap().backend
     };
+    let backend = |rows| of(rows, 1000, 5);
     assert_eq!([backend(1), backend(132)], [Backend::Singlepass; 2]);
     assert_eq!([backend(133), backend(9999)], [Backend::Streaming; 2]);
+    assert_eq!(of(1, 500_000, 8), Backend::Stream);
+    let one_launch = [of(1, 499_999, 8), of(2, 500_000, 8), of(1, 500_000, 9)];
+    assert_eq!(one_launch, [Backend::Singlepass; 3]);
 }
 
 /// A warp holds short rows, and somewhat longer ones where there are more than multiprocessors.
@@ -244,6 +248,25 @@ fn clusters_share_few_long_rows() {
     assert_eq!(cluster(1, 128_256, 50, &a100), 1);
 }
 
+/// Few elements are found by few warps, where these read their piece, or a short row, at once.
+#[test]
+fn few_warps_find_few_elements() {
+    let block = |dtype, rows, n, k| {
+        let problem = Problem::new(dtype, rows, n, k);
+        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Singlepass, &[]));
+        assert_sound(&plan, &device(227));
+        plan.steps[0].launch.block
+    };
+    for dtype in [Dtype::F32, Dtype::Bf16] {
+        for n in [8192, 32_768] {
+            assert_eq!([8, 16, 17].map(|k| block(dtype, 16, n, k)), [256, 256, 512], "{n}");
+        }
+        assert_eq!([8, 16].map(|k| block(dtype, 17, 8192, k)), [256, 512]);
+        assert_eq!([8192, 8200].map(|n| block(dtype, 1, n, 8)), [256, 512]);
+    }
+    assert_eq!(block(Dtype::Bf16, 1, 20_000, 8), 512);
+}
+
 /// The blocks of a cluster hold rows that one cannot, as few as can, where `k` is too large for a
 /// survey in clusters and all find room at once.
 #[test]
@@ -311,7 +334,9 @@ fn a_sample_sifts_long_rows() {
         plan.steps[0].launch.symbol.clone()
     };
     for (rows, n, k) in [
-        (67, 20_000, 129),
+        (67, 20_000, 257),
+        (67, 20_001, 129),
+        (133, 20_000, 512),
         (34, 51_200, 129),
         (132, 51_201, 129),
         (64, 200_000, 1024),
@@ -322,6 +347,7 @@ fn a_sample_sifts_long_rows() {
         assert_eq!(kernel(Dtype::F32, rows, n, k), "sift_f32", "{rows}x{n}:{k}");
     }
     for (rows, n, k) in [
+        (67, 20_000, 256),
         (131, 51_201, 129),
         (63, 200_000, 1024),
         (64, 200_000, 1023),
