@@ -144,7 +144,8 @@ knobs! {
         [Streaming], [4, 8, 16, 32];
     /// `stream`, `singlepass`: warps in a block that reads rows.
     Stage1Warps = "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
-        "16, fewer for short rows; 32 for a k above 2048", [Stream, Singlepass], [4, 8, 16, 32];
+        "16, fewer for short rows or a k up to 16; 32 for one above 2048", [Stream, Singlepass],
+        [4, 8, 16, 32];
     /// `stream`, `singlepass`: 16-byte loads that a lane keeps in flight. Rounded down to 1, 2, 4
     /// or 8; with 32 warps it is 1.
     Stage1Stages = "stage1_stages", "AIKF_STAGE1_STAGES", Legal::Range(1, 8),
