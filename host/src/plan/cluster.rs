@@ -49,10 +49,10 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
     let is_worth_it = match problem.k {
         _ if is_crowded => problem.n > least_elements,
         0..=48 => true,
-        // Halves of a word are ranked more slowly than words.
         49..=64 => !is_half || 2 * vectors >= 3 * at_once,
-        65..=96 => vectors >= if is_half { 3 } else { 2 } * at_once,
-        _ => vectors >= if is_half { 4 } else { 2 } * at_once,
+        65..=96 if is_half => vectors >= 3 * at_once,
+        _ if is_half => vectors >= 4 * at_once,
+        _ => vectors >= 2 * at_once,
     };
     let most = match share {
         _ if !is_worth_it => 0,
@@ -76,8 +76,7 @@ pub(super) fn plan(
     let (n, k) = (n as u32, k as u32);
     let piece_vectors = (n / dtype.per_vector()).div_ceil(blocks).max(1);
     let built = depths(purpose, dtype);
-    let is_at_once = piece_vectors <= FEW_WARPS * WARP * built[0];
-    let preset = match few_warps_do(problem, device) && is_at_once {
+    let preset = match few_warps_do(problem, device, piece_vectors, built[0]) {
         true => FEW_WARPS,
         false => warps(rows, blocks, device),
     };

@@ -61,14 +61,20 @@ pub(super) fn k_max(device: &DeviceLimits) -> u32 {
     least
 }
 
-/// Whether few warps that read all at once are faster than more: there are fewer keys to rank, and
-/// more for each to look at. Measured on an H200.
-pub(super) fn few_warps_do(problem: &Problem, device: &DeviceLimits) -> bool {
-    match problem.k {
+/// Whether [`FEW_WARPS`] of at most so many vectors a lane read so many vectors at once, and are
+/// faster than more: there are fewer keys to rank. Measured on an H200.
+pub(super) fn few_warps_do(
+    problem: &Problem,
+    device: &DeviceLimits,
+    vectors: u32,
+    depth_max: u32,
+) -> bool {
+    let is_faster = match problem.k {
         0..=8 => true,
         9..=16 => 8 * problem.rows <= device.multiprocessors as usize,
         _ => false,
-    }
+    };
+    is_faster && vectors <= FEW_WARPS * WARP * depth_max
 }
 
 /// What becomes of a row's best.
@@ -248,9 +254,12 @@ impl Planner<'_> {
             let least = (self.problem.k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
             (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
         } else {
+            let depth_max = built(|depth| self.symbol(depth), FEW_WARPS)[0];
             let most = match self.problem.k {
                 k if k > LARGE_K_MIN => 32,
-                _ if rows == 1 && self.few_warps_do(vectors) => FEW_WARPS,
+                _ if rows == 1 && few_warps_do(self.problem, self.device, vectors, depth_max) => {
+                    FEW_WARPS
+                }
                 _ => 16,
             };
             // Measured on an H200: of short rows there may be more to order than to read.
@@ -263,12 +272,6 @@ impl Planner<'_> {
         };
         // `sample` is built for no more.
         if self.purpose == Purpose::Draw { warps.min(16) } else { warps }
-    }
-
-    /// Whether [`FEW_WARPS`] read a row at once, and that is faster.
-    fn few_warps_do(&self, vectors: u32) -> bool {
-        let depth = built(|depth| self.symbol(depth), FEW_WARPS)[0];
-        few_warps_do(self.problem, self.device) && vectors <= FEW_WARPS * WARP * depth
     }
 
     /// Blocks a row: enough to fill the device, few enough to keep the merge short.

@@ -42,6 +42,13 @@ fn assert_sound(plan: &GpuPlan, device: &DeviceLimits) {
     }
 }
 
+/// The first launch of a sound plan for an H200.
+fn first_launch(problem: &Problem, backend: Backend) -> Launch {
+    let plan = gpu_plan(problem, &device(227), &settings(backend, &[]));
+    assert_sound(&plan, &device(227));
+    plan.steps[0].launch.clone()
+}
+
 #[test]
 fn pieces_cover_every_vector() {
     for n in [1, 3, 4, 5, 1000, 50_257, 262_144, 1 << 20] {
@@ -158,10 +165,7 @@ fn auto_looks_at_the_rows() {
 #[test]
 fn warps_hold_short_rows() {
     let kernel = |dtype, rows, n, k| {
-        let problem = Problem::new(dtype, rows, n, k);
-        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Streaming, &[]));
-        assert_sound(&plan, &device(227));
-        plan.steps[0].launch.symbol.clone()
+        first_launch(&Problem::new(dtype, rows, n, k), Backend::Streaming).symbol
     };
     let f32_of = |rows, n| kernel(Dtype::F32, rows, n, 48);
     assert_eq!([511, 513, 1024].map(|n| f32_of(1, n)), ["medium_f32_u8"; 3]);
@@ -252,10 +256,7 @@ fn clusters_share_few_long_rows() {
 #[test]
 fn few_warps_find_few_elements() {
     let block = |dtype, rows, n, k| {
-        let problem = Problem::new(dtype, rows, n, k);
-        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Singlepass, &[]));
-        assert_sound(&plan, &device(227));
-        plan.steps[0].launch.block
+        first_launch(&Problem::new(dtype, rows, n, k), Backend::Singlepass).block
     };
     for dtype in [Dtype::F32, Dtype::Bf16] {
         for n in [8192, 32_768] {
@@ -328,10 +329,7 @@ fn clusters_hold_rows_of_a_large_k() {
 #[test]
 fn a_sample_sifts_long_rows() {
     let kernel = |dtype, rows, n, k| {
-        let problem = Problem::new(dtype, rows, n, k);
-        let plan = gpu_plan(&problem, &device(227), &settings(Backend::Streaming, &[]));
-        assert_sound(&plan, &device(227));
-        plan.steps[0].launch.symbol.clone()
+        first_launch(&Problem::new(dtype, rows, n, k), Backend::Streaming).symbol
     };
     for (rows, n, k) in [
         (67, 20_000, 257),
