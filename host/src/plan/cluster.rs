@@ -38,10 +38,10 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
     }
     let vectors = problem.n as u32 / problem.dtype.per_vector();
     let at_once = 16 * WARP * depths(Purpose::Answer, problem.dtype)[0];
-    if vectors <= at_once || vectors >= BLOCKS_MAX * VECTORS_MAX {
+    let share = device.multiprocessors / rows;
+    if vectors <= at_once || is_for_pieces(problem, vectors, share, device) {
         return 0;
     }
-    let share = device.multiprocessors / rows;
     // Clusters of four for all rows would find no room at once.
     let is_crowded = 40 * rows > 9 * device.multiprocessors;
     let least_elements = if share >= 4 && problem.k <= 32 { 1024 } else { 2048 } * problem.k;
@@ -60,6 +60,21 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
         share => share.min(4),
     };
     previous_power_of_two(most.min(vectors / VECTORS_MIN))
+}
+
+/// Whether a row is so long that more blocks than a cluster has are quicker, though they tell each
+/// other more slowly what they have.
+fn is_for_pieces(problem: &Problem, vectors: u32, share: u32, device: &DeviceLimits) -> bool {
+    let Problem { rows, n, k, .. } = *problem;
+    // Measured on an H200, as all limits here: where clusters of 4 leave every second
+    // multiprocessor idle, or find room two to one, or clusters of 2 leave a third idle.
+    let is_uneven = match share {
+        8..16 | 3 => true,
+        4 => is_full(rows, 4, device),
+        _ => false,
+    };
+    let is_quicker = rows <= 2 && vectors >= 1 << 17 || is_uneven && n >= 400_000;
+    vectors >= BLOCKS_MAX * VECTORS_MAX || k <= 32 && is_quicker
 }
 
 /// Plans a valid problem with at least one row, for clusters of so many blocks; `None` where their
@@ -132,8 +147,12 @@ pub(super) fn plan(
 /// Warps of a block. Measured on an H200: clusters of four with 16 warps find room on nine tenths
 /// of its multiprocessors; where there are more, two blocks of 8 warps share one.
 fn warps(rows: usize, blocks: u32, device: &DeviceLimits) -> u32 {
-    let crowded = 10 * rows * blocks as usize > 9 * device.multiprocessors as usize;
-    if blocks > 2 && crowded { 8 } else { 16 }
+    if blocks > 2 && is_full(rows, blocks, device) { 8 } else { 16 }
+}
+
+/// Whether so many blocks a row take more than nine tenths of the multiprocessors.
+fn is_full(rows: usize, blocks: u32, device: &DeviceLimits) -> bool {
+    10 * rows * blocks as usize > 9 * device.multiprocessors as usize
 }
 
 /// Vectors that a lane keeps in flight, of which a piece has so many a lane: all, if it can, so

@@ -240,10 +240,12 @@ impl Planner<'_> {
         } else if self.takes_turns() {
             // Measured on an H200: with blocks of few warps one row's end overlaps another's
             // reading; with no more than two long rows a multiprocessor there is nothing to
-            // overlap.
+            // overlap, and with more than four of 8 warps some wait for others to end.
             let most = match self.problem.k {
                 k if k > LARGE_K_MIN => 32,
                 _ if rows <= 2 && vectors > SHORT_VECTORS_MAX => 16,
+                97..=128 if rows <= 2 => 16,
+                0..=96 if rows > 4 && vectors <= SHORT_VECTORS_MAX => 4,
                 0..=512 if rows <= 2 => 8,
                 0..=128 => 8,
                 129..=512 if self.problem.n <= 16_384 => 4,
@@ -295,21 +297,34 @@ impl Planner<'_> {
             0 => (1..=parallel).rev().find(|&p| p * self.piece_k(p) <= budget).unwrap_or(1),
             _ => u32::MAX,
         };
-        // Measured on an H200: with 16 pieces a row, or as many as one round of loads each takes,
-        // reading and merging are in balance.
-        let round = vectors.div_ceil(warps * WARP);
-        let balanced = match self.knobs.get(Knob::Stage1TargetCtas) {
-            // `stream` keeps its two stages.
-            None if self.backend != Backend::Stream && vectors <= self.alone_max() => 1,
-            None => round.div_ceil(DEPTH_MAX).max(16).min(round),
-            Some(_) => round,
-        };
+        let balanced = self.balanced(vectors, warps, parallel.min(budget));
         let pieces = parallel.min(budget).min(balanced).max(1);
         self.reasons.push(format!(
             "pieces a row: {pieces} (for {target} blocks: {parallel}, by candidates: {budget}, \
              by length: {balanced})"
         ));
         pieces
+    }
+
+    /// Pieces of a row with which reading and merging are in balance, where there may be `most`: as
+    /// many as read the row in as few whole units as so many could.
+    fn balanced(&self, vectors: u32, warps: u32, most: u32) -> u32 {
+        let round = vectors.div_ceil(warps * WARP);
+        if self.knobs.get(Knob::Stage1TargetCtas).is_some() {
+            return round;
+        }
+        // `stream` keeps its two stages.
+        if self.backend != Backend::Stream && vectors <= self.alone_max() {
+            return 1;
+        }
+        // Measured on an H200: beyond, what more pieces spare to read they cost to merge.
+        let most = match self.problem.k {
+            ..=8 if vectors >= 1 << 18 => return most,
+            _ if vectors < 1 << 20 => most.min(40),
+            _ => most.min(64),
+        };
+        let piece_units = round.div_ceil(DEPTH_MAX * most);
+        round.div_ceil(DEPTH_MAX * piece_units).max(16).min(round)
     }
 
     /// Vectors of a row that one block reads as quickly as several would. Measured on an H200: some

@@ -156,9 +156,25 @@ fn auto_looks_at_the_rows() {
     let backend = |rows| of(rows, 1000, 5);
     assert_eq!([backend(1), backend(132)], [Backend::Singlepass; 2]);
     assert_eq!([backend(133), backend(9999)], [Backend::Streaming; 2]);
-    assert_eq!(of(1, 500_000, 8), Backend::Stream);
-    let one_launch = [of(1, 499_999, 8), of(2, 500_000, 8), of(1, 500_000, 9)];
-    assert_eq!(one_launch, [Backend::Singlepass; 3]);
+    // Two rows a multiprocessor, of which a bound would leave as much to sort.
+    assert_eq!([133, 264].map(|rows| of(rows, 1000, 600)), [Backend::Stream; 2]);
+    let others = [of(265, 1000, 600), of(264, 1025, 600), of(264, 500, 400), of(264, 640, 600)];
+    assert_eq!(others, [Backend::Streaming; 4]);
+    assert_eq!(of(132, 1000, 600), Backend::Singlepass);
+}
+
+/// A long row's pieces are read in whole units, by as many blocks as are worth their merge.
+#[test]
+fn long_rows_are_read_in_whole_units() {
+    let pieces = |rows, n, k| {
+        first_launch(&Problem::new(Dtype::F32, rows, n, k), Backend::Singlepass).grid / rows as u32
+    };
+    let of_one = [1 << 19, 1 << 20, 2 << 20, 4 << 20, 8 << 20].map(|n| pieces(1, n, 32));
+    assert_eq!(of_one, [32, 32, 32, 64, 64]);
+    assert_eq!([pieces(2, 700_000, 32), pieces(2, 1_200_000, 100)], [22, 37]);
+    // Few are merged so quickly that all multiprocessors read.
+    assert_eq!([8, 9].map(|k| pieces(1, 1 << 20, k)), [132, 32]);
+    assert_eq!(pieces(5, 2 << 20, 32), 26);
 }
 
 /// A warp holds short rows, and somewhat longer ones where there are more than multiprocessors.
@@ -248,6 +264,10 @@ fn clusters_share_few_long_rows() {
     assert_eq!([1, 8, 9, 33, 34, 66, 67].map(of_rows), [8, 8, 4, 4, 2, 2, 1]);
     assert_eq!([4096, 16_384, 20_000, 50_000].map(|n| cluster(1, n, 50, &h200)), [1, 1, 4, 8]);
     assert_eq!(cluster(1, 1 << 24, 50, &h200), 1);
+    // Where few are wanted of longer rows, more blocks than clusters find room for are faster.
+    let few = [1, 2, 3, 7, 8, 16, 20, 30, 34, 44, 45].map(|rows| cluster(rows, 600_000, 32, &h200));
+    assert_eq!(few, [1, 1, 8, 8, 8, 1, 4, 1, 1, 1, 2]);
+    assert_eq!([1, 16, 44].map(|rows| cluster(rows, 600_000, 33, &h200)), [8, 4, 2]);
     let a100 = DeviceLimits { compute_capability: 80, ..device(163) };
     assert_eq!(cluster(1, 128_256, 50, &a100), 1);
 }
@@ -266,6 +286,18 @@ fn few_warps_find_few_elements() {
         assert_eq!([8192, 8200].map(|n| block(dtype, 1, n, 8)), [256, 512]);
     }
     assert_eq!(block(Dtype::Bf16, 1, 20_000, 8), 512);
+}
+
+/// Rows that take turns have blocks of few warps, where that lets more of them read at once.
+#[test]
+fn rows_that_take_turns_have_few_warps() {
+    let warps = |rows, n, k| {
+        first_launch(&Problem::new(Dtype::F32, rows, n, k), Backend::Streaming).block / 32
+    };
+    assert_eq!([528, 529, 3000].map(|rows| warps(rows, 12_000, 96)), [8, 4, 4]);
+    assert_eq!([16_384, 16_400].map(|n| warps(600, n, 8)), [4, 8]);
+    assert_eq!([96, 97, 128].map(|k| warps(264, 12_000, k)), [8, 16, 16]);
+    assert_eq!(warps(600, 12_000, 97), 8);
 }
 
 /// The blocks of a cluster hold rows that one cannot, as few as can, where `k` is too large for a

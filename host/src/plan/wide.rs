@@ -1,7 +1,7 @@
 //! The launch for rows that a block holds, or the blocks of a cluster, for a `k` of hundreds.
 use kernels_gpu::params::{
-    CLUSTER_BLOCKS_MAX, SMALL_K_MAX, WIDE_K_MAX, WIDE_WARPS_MAX, WideClusterLayout, WideLayout,
-    short_max, wide_items, wide_max, wide_warps,
+    CLUSTER_BLOCKS_MAX, Dtype, SMALL_K_MAX, WIDE_K_MAX, WIDE_WARPS_MAX, WideClusterLayout,
+    WideLayout, short_max, wide_items, wide_max, wide_warps,
 };
 use kernels_gpu::variants::SHORT_VECTORS;
 
@@ -24,9 +24,8 @@ pub(super) fn warps(problem: &Problem, device: &DeviceLimits) -> Option<u32> {
     let is_crowded = u32::try_from(rows).ok()? > device.multiprocessors;
     // Measured on an H200, as all limits here.
     let is_faster = if k > SMALL_K_MAX {
-        let sorts_less = wide_items(k).next_power_of_two() < n || n <= wide_items(k);
         // Words of 16-bit elements and indices are sorted faster.
-        sorts_less || is_crowded && (dtype.per_vector() == 8 || k <= 1200)
+        !sorts_all(n, k) || is_crowded && (dtype.per_vector() == 8 || k <= 1200)
     } else if k > 96 {
         n <= wide_max(dtype, WIDE_WARPS_MAX / 2)
     } else {
@@ -34,6 +33,22 @@ pub(super) fn warps(problem: &Problem, device: &DeviceLimits) -> Option<u32> {
     };
     let is_held_by_short = SHORT_VECTORS.into_iter().any(|vectors| n <= short_max(dtype, vectors));
     (is_faster && !(is_held_by_short && k <= SMALL_K_MAX)).then(|| wide_warps(dtype, n, k))
+}
+
+/// Whether a block has as much to sort with a bound as without one.
+fn sorts_all(n: u32, k: u32) -> bool {
+    wide_items(k) < n && n <= wide_items(k).next_power_of_two()
+}
+
+/// Whether blocks that survey rows are faster than those of [`warps`], which they are where two
+/// share a multiprocessor and [`sorts_all`]. Measured on an H200.
+pub(super) fn is_surveyed(problem: &Problem, device: &DeviceLimits) -> bool {
+    let Problem { dtype, rows, n, k, .. } = *problem;
+    let most = if dtype == Dtype::F32 { 1024 } else { 2048 };
+    rows.div_ceil(device.multiprocessors as usize) == 2
+        && (513..=most).contains(&n)
+        && (SMALL_K_MAX as usize + 1..n).contains(&k)
+        && sorts_all(n as u32, k as u32)
 }
 
 /// Plans a valid problem for blocks of the [`warps`] that it has.
