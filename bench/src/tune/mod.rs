@@ -10,7 +10,8 @@
 //!     halve: samples in turns, drop the slower half, until few are left
 //!     `full`: change one more knob of those that are left, and halve again
 //!     the last ones and the planner's own choice: many samples, in turns
-//!     the best replaces the planner's choice only if it is better beyond the noise
+//!     the best replaces the planner's choice only if it is better beyond the noise, and not worse
+//!     at the ends of the bucket
 //! ```
 //!
 //! Where several workloads are in a bucket, a time is the geometric mean of theirs, and none of
@@ -135,7 +136,8 @@ pub fn run(
         }
         with_type!(dtype, T => {
             search::load_kernels::<T>(runtime, options, &these)?;
-            let pool = Pool::<T>::new(runtime, &these, POOL_BYTES, 0)?;
+            let with_ends = [these.clone(), these.iter().flat_map(ends).collect()].concat();
+            let pool = Pool::<T>::new(runtime, &with_ends, POOL_BYTES, 0)?;
             for workloads in buckets {
                 let Some(end) = clock.share(all.len() - done) else {
                     let partial = progress.partial();
@@ -216,6 +218,12 @@ fn bucket(workload: &Workload) -> Bucket {
     Bucket::of(dtype, rows, n, k)
 }
 
+/// The shortest and the longest rows of a workload's bucket, or nearly so.
+fn ends(workload: &Workload) -> [Workload; 2] {
+    let bucket = bucket(workload);
+    [bucket.n * 3 / 4, bucket.n * 11 / 8].map(|n| Workload { n: n.max(workload.k), ..*workload })
+}
+
 /// When all must be done.
 struct Clock {
     end: Option<Instant>,
@@ -232,5 +240,20 @@ impl Clock {
         let left = end.checked_duration_since(now)?;
         let share = left / buckets_left.max(1) as u32;
         Some(Some(now + share.mul_f64(TRYING)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_are_in_the_bucket() {
+        for shape in ["9x256:8:f32", "1x50257:50:bf16", "64x128256:2048:f16", "3x1048576:1:f32"] {
+            let workload: Workload = shape.parse().unwrap();
+            let [shortest, longest] = ends(&workload);
+            assert!(shortest.n < longest.n);
+            assert_eq!([shortest, longest].map(|end| bucket(&end)), [bucket(&workload); 2]);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aikf_topk::{Backend, Element, Problem, Runtime, TunedEntry, Work};
 
 use super::space::{Candidate, Seen};
-use super::{Grid, Options, bucket};
+use super::{Grid, Options, bucket, ends};
 use crate::call::{Call, Method};
 use crate::error::Error;
 use crate::pool::Pool;
@@ -191,30 +191,61 @@ impl<'a, T: Element> Search<'a, T> {
         Ok(())
     }
 
-    /// Compares what is left in turns, and takes the planner's choice unless another is better
-    /// beyond the noise, and for no workload worse.
+    /// Takes the fastest of what is left that is better than the planner's choice beyond the noise,
+    /// and for no workload worse, nor at the ends of the bucket; else the planner's choice.
     fn decide(&mut self) -> Result<TunedEntry, Error> {
+        let times = self.compare()?;
+        let mut better: Vec<usize> = (1..times.len())
+            .filter(|&at| is_better(&times[at], &times[0]) && self.is_never_worse(at))
+            .collect();
+        better.sort_by(|&a, &b| times[a].median_us().total_cmp(&times[b].median_us()));
+        let mut best = 0;
+        for at in better {
+            if self.holds_at_the_ends(&self.arms[at].candidate)? {
+                best = at;
+                break;
+            }
+        }
+        let Candidate { backend, knobs } = self.arms[best].candidate.clone();
+        let bucket = bucket(&self.workloads[0]);
+        let median_us = rounded_us(self.arms[best].median_of_us(0));
+        let planner_us = rounded_us(self.arms[0].median_of_us(0));
+        Ok(TunedEntry { bucket, backend, knobs, median_us, planner_us })
+    }
+
+    /// New samples of all that is left, in turns.
+    fn compare(&mut self) -> Result<Vec<Times>, Error> {
         for arm in &mut self.arms {
             arm.each.iter_mut().for_each(Vec::clear);
         }
         let mut samplers: Vec<_> = self.arms.iter_mut().map(|arm| || arm.sample_us()).collect();
         let mut samplers: Vec<&mut dyn FnMut() -> Result<f64, Error>> =
             samplers.iter_mut().map(|sampler| sampler as _).collect();
-        let times = LAST.take(&mut samplers)?;
-        let planner = &self.arms[0];
-        let is_never_worse = |arm: &Arm<'_, T>| {
-            (0..arm.calls.len())
-                .all(|call| arm.median_of_us(call) <= (1.0 + GAIN) * planner.median_of_us(call))
-        };
-        let best = (1..times.len())
-            .filter(|&at| is_better(&times[at], &times[0]) && is_never_worse(&self.arms[at]))
-            .min_by(|&a, &b| times[a].median_us().total_cmp(&times[b].median_us()));
-        let best = best.map_or(planner, |at| &self.arms[at]);
-        let Candidate { backend, knobs } = best.candidate.clone();
-        let bucket = bucket(&self.workloads[0]);
-        let median_us = rounded_us(best.median_of_us(0));
-        let planner_us = rounded_us(planner.median_of_us(0));
-        Ok(TunedEntry { bucket, backend, knobs, median_us, planner_us })
+        LAST.take(&mut samplers)
+    }
+
+    /// Whether an arm loses no more than the noise for any workload, by the last comparison.
+    fn is_never_worse(&self, at: usize) -> bool {
+        let (arm, planner) = (&self.arms[at], &self.arms[0]);
+        (0..arm.calls.len())
+            .all(|call| arm.median_of_us(call) <= (1.0 + GAIN) * planner.median_of_us(call))
+    }
+
+    /// Whether what won for the workloads is not worse than the planner's choice for the shortest
+    /// and the longest rows of their bucket, for which it will count too.
+    fn holds_at_the_ends(&self, candidate: &Candidate) -> Result<bool, Error> {
+        let ends = ends(&self.workloads[0]);
+        let mut search = Search::new(self.runtime, self.options, &ends, self.pool, None)?;
+        let problems = ends.map(|workload| workload.problem());
+        if !search.seen.is_new(self.runtime, &problems, candidate)? {
+            // It comes to the planner's choice there.
+            return Ok(true);
+        }
+        if !search.add(candidate.clone())? {
+            return Ok(false);
+        }
+        search.compare()?;
+        Ok(search.is_never_worse(1))
     }
 }
 
@@ -256,6 +287,30 @@ pub fn load_kernels<T: Element>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workloads::Workloads;
+    use aikf_topk::DeviceChoice;
+
+    #[test]
+    fn what_wins_is_tried_at_the_ends_of_its_bucket() {
+        let workloads: Vec<Workload> = vec!["2x600:5:f32".parse().unwrap()];
+        let runtime = Runtime::open(DeviceChoice::Emulator).unwrap();
+        let options = Options {
+            workloads: Workloads { name: String::new(), list: workloads.clone() },
+            list_hash: String::new(),
+            backends: vec![Backend::Stream],
+            grid: Grid::Quick,
+            time: None,
+            resume: false,
+            out: "unused.toml".into(),
+            commit: String::new(),
+        };
+        let room = [workloads.clone(), ends(&workloads[0]).to_vec()].concat();
+        let pool = Pool::<f32>::new(&runtime, &room, 1, 0).unwrap();
+        let search = Search::new(&runtime, &options, &workloads, &pool, None).unwrap();
+        // What the planner takes for such rows is no slower than itself.
+        assert!(search.holds_at_the_ends(&Candidate::plain(Backend::Singlepass)).unwrap());
+        search.holds_at_the_ends(&Candidate::plain(Backend::Stream)).unwrap();
+    }
 
     #[test]
     fn a_gain_must_be_beyond_the_noise() {

@@ -62,19 +62,19 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
     previous_power_of_two(most.min(vectors / VECTORS_MIN))
 }
 
-/// Whether a row is so long that more blocks than a cluster has are quicker, though they tell each
-/// other more slowly what they have.
+/// Whether rows are so long that more blocks than clusters find room for are quicker, though they
+/// tell each other more slowly what they have. Measured on an H200, as all limits here.
 fn is_for_pieces(problem: &Problem, vectors: u32, share: u32, device: &DeviceLimits) -> bool {
     let Problem { rows, n, k, .. } = *problem;
-    // Measured on an H200, as all limits here: where clusters of 4 leave every second
-    // multiprocessor idle, or find room two to one, or clusters of 2 leave a third idle.
-    let is_uneven = match share {
-        8..16 | 3 => true,
-        4 => is_full(rows, 4, device),
+    let is_quicker = match share {
+        _ if rows <= 2 => k <= 16 && n >= 350_000 || k <= 32 && n >= 500_000,
+        // Clusters of 4 leave every second multiprocessor idle; those of 2 a third.
+        8..16 | 3 => k <= 32 && n >= 400_000,
+        // Two blocks of a cluster share a multiprocessor, while others idle.
+        4 if is_full(rows, 4, device) => k <= 32 && n >= 400_000 || n >= 600_000,
         _ => false,
     };
-    let is_quicker = rows <= 2 && vectors >= 1 << 17 || is_uneven && n >= 400_000;
-    vectors >= BLOCKS_MAX * VECTORS_MAX || k <= 32 && is_quicker
+    is_quicker || vectors >= BLOCKS_MAX * VECTORS_MAX
 }
 
 /// Plans a valid problem with at least one row, for clusters of so many blocks; `None` where their

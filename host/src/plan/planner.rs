@@ -244,7 +244,7 @@ impl Planner<'_> {
             let most = match self.problem.k {
                 k if k > LARGE_K_MIN => 32,
                 _ if rows <= 2 && vectors > SHORT_VECTORS_MAX => 16,
-                97..=128 if rows <= 2 => 16,
+                97..=208 if rows <= 2 => 16,
                 0..=96 if rows > 4 && vectors <= SHORT_VECTORS_MAX => 4,
                 0..=512 if rows <= 2 => 8,
                 0..=128 => 8,

@@ -26,7 +26,8 @@ pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     // With a few rows more than multiprocessors most have half as much to do as the others.
     let is_uneven = share > 1.0 && share < 1.4 && k < 512;
     // A block surveys a row of so few as quickly, and has no sample to read and to sort first.
-    let is_surveyed = share <= 1.0 && dtype == Dtype::F32 && n <= 20_000 && k <= 256;
+    let is_surveyed = share <= 1.0 && dtype == Dtype::F32 && n <= 20_000 && k <= 256
+        || share > 1.0 && share <= 2.0 && n <= 1 << 16 && k <= 208;
     !is_uneven && !is_surveyed && (is_short || share >= 1.0 || share >= 0.48 && k >= 1024)
 }
 

@@ -267,7 +267,8 @@ fn clusters_share_few_long_rows() {
     // Where few are wanted of longer rows, more blocks than clusters find room for are faster.
     let few = [1, 2, 3, 7, 8, 16, 20, 30, 34, 44, 45].map(|rows| cluster(rows, 600_000, 32, &h200));
     assert_eq!(few, [1, 1, 8, 8, 8, 1, 4, 1, 1, 1, 2]);
-    assert_eq!([1, 16, 44].map(|rows| cluster(rows, 600_000, 33, &h200)), [8, 4, 2]);
+    assert_eq!([1, 16, 30, 44].map(|rows| cluster(rows, 600_000, 33, &h200)), [8, 4, 1, 2]);
+    assert_eq!([16, 17].map(|k| cluster(2, 350_000, k, &h200)), [1, 8]);
     let a100 = DeviceLimits { compute_capability: 80, ..device(163) };
     assert_eq!(cluster(1, 128_256, 50, &a100), 1);
 }
@@ -296,7 +297,7 @@ fn rows_that_take_turns_have_few_warps() {
     };
     assert_eq!([528, 529, 3000].map(|rows| warps(rows, 12_000, 96)), [8, 4, 4]);
     assert_eq!([16_384, 16_400].map(|n| warps(600, n, 8)), [4, 8]);
-    assert_eq!([96, 97, 128].map(|k| warps(264, 12_000, k)), [8, 16, 16]);
+    assert_eq!([96, 97, 208].map(|k| warps(264, 12_000, k)), [8, 16, 16]);
     assert_eq!(warps(600, 12_000, 97), 8);
 }
 
@@ -372,7 +373,9 @@ fn a_sample_sifts_long_rows() {
         (64, 200_000, 1024),
         (132, 262_144, 2048),
         (133, 51_200, 512),
-        (185, 51_200, 129),
+        (185, 51_200, 209),
+        (185, 65_537, 129),
+        (265, 51_200, 129),
     ] {
         assert_eq!(kernel(Dtype::F32, rows, n, k), "sift_f32", "{rows}x{n}:{k}");
     }
@@ -385,7 +388,8 @@ fn a_sample_sifts_long_rows() {
         (132, 51_200, 128),
         (132, 51_200, 2049),
         (133, 51_200, 511),
-        (184, 51_200, 129),
+        (184, 51_200, 209),
+        (264, 65_536, 208),
     ] {
         let symbol = kernel(Dtype::F32, rows, n, k);
         assert!(symbol.starts_with("select"), "{rows}x{n}:{k} {symbol}");

@@ -14,7 +14,7 @@ pub fn give_the_same_answer(runtime: &Runtime, rows: usize, factor: usize) {
         let dtype = DTYPES[turn % 3];
         let shortest = wide_max(dtype, WIDE_WARPS_MAX) as usize + 1;
         let n = if turn % 2 == 0 { shortest + turn } else { shortest * factor + 9 * turn };
-        let k = [129, 1000, 2048, 300][turn % 4];
+        let k = [209, 1000, 2048, 300][turn % 4];
         let case = Case { pattern, dtype, rows, n, k, largest: turn % 5 > 0, lead: turn % 8 };
         let topk = topk_of(&case).backend(Backend::Streaming);
         let problem = Problem::new(dtype, rows, n, k);
