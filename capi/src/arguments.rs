@@ -2,7 +2,7 @@
 use std::ffi::{CStr, c_char};
 use std::slice;
 
-use crate::status::Fault;
+use super::status::Fault;
 
 /// What a pointer points to.
 ///
@@ -212,7 +212,7 @@ pub(crate) unsafe fn free<T>(pointer: *mut T) {
     // SAFETY: it comes from `give`, and the caller gives it up.
     let owned = unsafe { Box::from_raw(pointer) };
     // There is no status to return: the message is what is left of a failure.
-    crate::status::guard(|| {
+    super::status::guard(|| {
         drop(owned);
         Ok(())
     });

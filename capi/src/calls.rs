@@ -4,9 +4,9 @@ use std::ffi::c_void;
 use aikf_topk::{Dtype, Element, Index, Plan, PreparedTopK, RawCall, Runtime};
 use half::{bf16, f16};
 
-use crate::host::{self, HostIndex};
-use crate::status::Fault;
-use crate::topk_options::Wish;
+use super::host::{self, HostIndex};
+use super::status::Fault;
+use super::topk_options::Wish;
 
 /// The pointers of one call.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) trait Calls {
     fn plan(&self) -> &Plan;
 
     /// # Safety
-    /// The duties of [`aikf_topk_run`](crate::topk::aikf_topk_run).
+    /// The duties of [`aikf_topk_run`](super::topk::aikf_topk_run).
     unsafe fn run(&mut self, call: &Call, stream: *mut c_void) -> Result<(), Fault>;
 }
 

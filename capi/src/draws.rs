@@ -4,13 +4,13 @@ use std::ffi::c_void;
 use aikf_topk::{Dtype, Element, PreparedSampler, Rows, Runtime, SamplePlan, SamplingParams};
 use half::{bf16, f16};
 
-use crate::arguments::{elements, optional_elements, write};
-use crate::calls::{Workspace, check_workspace};
-use crate::history::HostAdjustments;
-use crate::host::check_no_stream;
-use crate::sample_call::aikf_sample_call;
-use crate::sampler_options::{SampleWish, aikf_row_status};
-use crate::status::Fault;
+use super::arguments::{elements, optional_elements, write};
+use super::calls::{Workspace, check_workspace};
+use super::history::HostAdjustments;
+use super::host::check_no_stream;
+use super::sample_call::aikf_sample_call;
+use super::sampler_options::{SampleWish, aikf_row_status};
+use super::status::Fault;
 
 /// Prepared draws.
 pub(crate) trait Draws {
@@ -19,7 +19,7 @@ pub(crate) trait Draws {
     fn set_params(&mut self, params: Vec<SamplingParams>) -> Result<(), Fault>;
 
     /// # Safety
-    /// The duties of [`aikf_sampler_run`](crate::sampler::aikf_sampler_run), of a call that was
+    /// The duties of [`aikf_sampler_run`](super::sampler::aikf_sampler_run), of a call that was
     /// checked.
     unsafe fn run(&mut self, call: &aikf_sample_call, stream: *mut c_void) -> Result<(), Fault>;
 }

@@ -1,10 +1,10 @@
 //! Adjustments in the host's memory, from the arrays that a GPU reads to what the library takes.
 use aikf_topk::{Adjustments, History};
 
-use crate::arguments::{elements, optional_elements};
-use crate::sample_call::aikf_sample_call;
-use crate::sampler_options::SampleWish;
-use crate::status::Fault;
+use super::arguments::{elements, optional_elements};
+use super::sample_call::aikf_sample_call;
+use super::sampler_options::SampleWish;
+use super::status::Fault;
 
 /// The bit of a word of history that says that the token is in the prompt.
 const IN_PROMPT: u32 = 1 << 31;

@@ -3,10 +3,10 @@ use std::ffi::c_void;
 
 use aikf_topk::{Element, IndexType, Problem, Rows, Runtime};
 
-use crate::arguments::{elements, optional_elements, write};
-use crate::calls::Call;
-use crate::status::Fault;
-use crate::topk_options::Wish;
+use super::arguments::{elements, optional_elements, write};
+use super::calls::Call;
+use super::status::Fault;
+use super::topk_options::Wish;
 
 /// An index as C gets it.
 pub(crate) trait HostIndex: IndexType {

@@ -3,8 +3,8 @@ use std::ffi::{CString, c_char};
 
 use aikf_topk::{DeviceChoice, Runtime};
 
-use crate::arguments::{give, reference, text};
-use crate::status::{Fault, aikf_status, c_text, guard, guard_text};
+use super::arguments::{give, reference, text};
+use super::status::{Fault, aikf_status, c_text, guard, guard_text};
 
 /// An open device. Threads may share it.
 pub struct aikf_runtime {
@@ -63,5 +63,5 @@ pub unsafe extern "C" fn aikf_runtime_device(runtime: *const aikf_runtime) -> *c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aikf_runtime_close(runtime: *mut aikf_runtime) {
     // SAFETY: the caller's duty, unchanged.
-    unsafe { crate::arguments::free(runtime) };
+    unsafe { super::arguments::free(runtime) };
 }

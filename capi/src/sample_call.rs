@@ -3,9 +3,9 @@ use std::ffi::c_void;
 
 use aikf_topk::{RawBias, RawSample};
 
-use crate::arguments::{reference, struct_size};
-use crate::sampler_options::SampleWish;
-use crate::status::Fault;
+use super::arguments::{reference, struct_size};
+use super::sampler_options::SampleWish;
+use super::status::Fault;
 
 /// The pointers of a run: addresses in the GPU's memory, or the host's where the runtime is on its
 /// cores. `input`, `tokens` and `status` must be there; NULL stands for what is not.

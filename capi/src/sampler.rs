@@ -1,13 +1,13 @@
 //! Samplers: planned, prepared, run.
 use std::ffi::{CString, c_char, c_void};
 
-use crate::arguments::{free, give, put, reference, reference_mut};
-use crate::calls::Workspace;
-use crate::draws::{Draws, DrawsOnHost, SampleTyped};
-use crate::runtime::aikf_runtime;
-use crate::sample_call::aikf_sample_call;
-use crate::sampler_options::{SampleWish, aikf_sampler_options, aikf_sampling_params, read_params};
-use crate::status::{Fault, aikf_status, c_text, guard, guard_text};
+use super::arguments::{free, give, put, reference, reference_mut};
+use super::calls::Workspace;
+use super::draws::{Draws, DrawsOnHost, SampleTyped};
+use super::runtime::aikf_runtime;
+use super::sample_call::aikf_sample_call;
+use super::sampler_options::{SampleWish, aikf_sampler_options, aikf_sampling_params, read_params};
+use super::status::{Fault, aikf_status, c_text, guard, guard_text};
 
 /// Draws of one shape, prepared. One thread at a time may use it, and one run may be in flight: the
 /// next goes on the same stream or behind it.

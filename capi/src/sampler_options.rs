@@ -3,9 +3,9 @@ use std::ffi::c_char;
 
 use aikf_topk::{FilterOrder, LogprobKind, Problem, RowStatus, Sampler, SamplingParams};
 
-use crate::arguments::{elements, flag, knobs, one_of, reference, struct_size, text};
-use crate::status::Fault;
-use crate::topk_options::{aikf_dtype, stride};
+use super::arguments::{elements, flag, knobs, one_of, reference, struct_size, text};
+use super::status::Fault;
+use super::topk_options::{aikf_dtype, stride};
 
 /// The order of the filters.
 #[repr(C)]

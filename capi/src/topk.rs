@@ -1,11 +1,11 @@
 //! Selections: planned, prepared, run.
 use std::ffi::{CString, c_char, c_void};
 
-use crate::arguments::{free, give, put, reference, reference_mut};
-use crate::calls::{Call, Calls, OnHost, Typed, Workspace};
-use crate::runtime::aikf_runtime;
-use crate::status::{Fault, aikf_status, c_text, guard, guard_text};
-use crate::topk_options::{Wish, aikf_topk_options};
+use super::arguments::{free, give, put, reference, reference_mut};
+use super::calls::{Call, Calls, OnHost, Typed, Workspace};
+use super::runtime::aikf_runtime;
+use super::status::{Fault, aikf_status, c_text, guard, guard_text};
+use super::topk_options::{Wish, aikf_topk_options};
 
 /// Selections of one shape, prepared. One thread at a time may use it, and one run may be in
 /// flight: the next goes on the same stream or behind it.

@@ -3,8 +3,8 @@ use std::ffi::c_char;
 
 use aikf_topk::{Backend, Dtype, Index, Problem, TopK};
 
-use crate::arguments::{flag, knobs, one_of, reference, struct_size, text};
-use crate::status::Fault;
+use super::arguments::{flag, knobs, one_of, reference, struct_size, text};
+use super::status::Fault;
 
 /// The type of the rows' elements.
 #[repr(C)]

@@ -2,13 +2,11 @@
 //! own, and the examples of `docs/c-abi.md`.
 //!
 //! The programs in C are linked with nothing but the library, so they also show that it needs no
-//! libcuda; cargo builds it when the first test asks for it. Without a C compiler (`CC`, or `cc`),
+//! libcuda; cargo makes it with the package's examples. Without a C compiler (`CC`, or `cc`),
 //! `python3`, or its modules torch and transformers, what needs them is ignored, and the output
 //! says so.
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::LazyLock;
 use std::{env, fs};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -144,36 +142,20 @@ fn library_name() -> String {
     format!("{}aikf_topk{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX)
 }
 
-/// Where the library is: beside this test.
+/// Where the library is: with the examples, beside this test's folder.
 fn library_folder() -> Result<PathBuf, Failed> {
-    static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(built);
-    Ok(BUILT.clone()?)
-}
-
-/// Has cargo build the library, which no test is linked with, and so none makes it; without cargo
-/// takes what is there.
-fn built() -> Result<PathBuf, String> {
-    let test = env::current_exe().map_err(|error| error.to_string())?;
-    let folders: Vec<&Path> = test.ancestors().skip(1).take(3).collect();
-    let [folder, profile, target] = folders[..] else {
-        return Err(format!("{} lies nowhere", test.display()));
-    };
-    if let Some(cargo) = env::var_os("CARGO") {
-        let profile = match profile.file_name().and_then(OsStr::to_str) {
-            Some("debug") | None => "dev",
-            Some(other) => other,
-        };
-        let mut command = Command::new(cargo);
-        command.args(["build", "--offline", "--package", env!("CARGO_PKG_NAME")]);
-        command.args(["--features", "emulator", "--profile", profile, "--target-dir"]);
-        let status = command.arg(target).current_dir(root()).status();
-        if !status.is_ok_and(|status| status.success()) {
-            return Err("cargo cannot build the library".to_string());
-        }
-    }
+    let test = env::current_exe()?;
+    let profile = test.ancestors().nth(2).ok_or("this test lies nowhere")?;
+    let folder = profile.join("examples");
     match folder.join(library_name()).exists() {
-        true => Ok(folder.to_path_buf()),
-        false => Err(format!("there is no {} in {}", library_name(), folder.display())),
+        true => Ok(folder),
+        false => Err(format!(
+            "there is no {} in {}: `cargo test -p {} --examples --test c` makes it",
+            library_name(),
+            folder.display(),
+            env!("CARGO_PKG_NAME")
+        )
+        .into()),
     }
 }
 
