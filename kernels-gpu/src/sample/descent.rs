@@ -64,6 +64,13 @@ impl Bins {
         }
     }
 
+    /// What a bin weighs.
+    #[inline(always)]
+    pub fn mass(&self, bin: u32) -> u64 {
+        let (low, high) = (self.words.get(bin), self.words.get(WINDOW_BINS + bin));
+        (high as u64) << 32 | low as u64
+    }
+
     /// The bin at which the running mass reaches what is wanted of all; none where all weigh less.
     /// For all threads of the block together; the same in all of them.
     #[inline(always)]
@@ -71,8 +78,7 @@ impl Bins {
         let bin = thread_idx_x();
         // Separates the sums from their reads, and earlier uses of the scratch memory from this.
         sync_threads();
-        let (low, high) = (self.words.get(bin), self.words.get(WINDOW_BINS + bin));
-        let running = Running::new(self.scratch, 0, (high as u64) << 32 | low as u64);
+        let running = Running::new(self.scratch, 0, self.mass(bin));
         let found = self.scratch.at(MASS_THREADS / WARP_SIZE);
         if running.reaches(wanted) {
             found.set(0, bin as u64);

@@ -19,8 +19,9 @@ const PER_THREAD: usize = (SEGMENT / MASS_THREADS) as usize;
 /// Warps of the block.
 const WARPS: usize = (MASS_THREADS / WARP_SIZE) as usize;
 
-/// Places in the scratch memory: the warps' masses of segments, and of elements.
-const OF_SEGMENTS: u32 = 0;
+/// Place of the warps' masses of segments in the scratch memory.
+pub const OF_SEGMENTS: u32 = 0;
+/// That of elements.
 const OF_ELEMENTS: u32 = WARPS as u32;
 /// What was found: a segment, an element, and what that weighs.
 const SEGMENT_FOUND: u32 = 2 * WARPS as u32;

@@ -368,6 +368,12 @@ impl<E: Element> Look<E> {
         row_mass(self.segments.sum(segment), self.share_of(segment), self.segments.count)
     }
 
+    /// What a segment with such a sum weighs in a filtered row.
+    #[inline(always)]
+    pub fn filtered_mass(&self, sum: u64) -> u64 {
+        row_mass(sum, WHOLE_SHARE, self.segments.count)
+    }
+
     /// First of this thread's segments, which are neighbours, and what is behind the last.
     #[inline(always)]
     pub fn own_segments(&self) -> (u32, u32) {

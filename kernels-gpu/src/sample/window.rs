@@ -51,7 +51,7 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{sync_threads, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_idx};
 
-use super::draw::{Drawing, Running};
+use super::draw::{Drawing, OF_SEGMENTS, Running};
 use super::lists::Lists;
 use super::look::{Look, Near, Segments};
 use super::piece::{Cut, Piece, RowState, Window, item_of};
@@ -154,23 +154,28 @@ impl<E: Element> Ending<'_, E> {
     /// Draws from what is kept, if that is known or cheap to find out; else a launch behind does.
     /// For all threads of the block together.
     #[inline(always)]
-    fn draw(self, End { cut, is_summed }: End, params: &FullParams) {
+    fn draw(self, End { cut, kept }: End, params: &FullParams) {
         let Ending { look, row, state, tokens, base, scratch } = self;
         if thread_idx_x() == 0 {
             state.set(State::Cut, cut);
         }
         let draws_here = params.draws_in_window(row);
-        let is_known = is_summed && draws_here;
         if params.cuts_min_p != 0 && !draws_here {
             return;
         }
         look.filter(row, params.order, state.max(), cut);
-        if !is_known {
-            sum_filtered(look);
-        }
-        // Separates the segments' sums from their use.
+        let own = match kept {
+            Some(sum) if draws_here => look.filtered_mass(sum),
+            _ => {
+                sum_filtered(look);
+                // Separates the segments' sums from their use.
+                sync_threads();
+                look.own_mass()
+            }
+        };
+        // Separates the last use of the scratch memory from this.
         sync_threads();
-        let running = Running::of_segments(look, scratch);
+        let running = Running::new(scratch, OF_SEGMENTS, own);
         if thread_idx_x() == 0 {
             state.set(State::Total, running.total);
         }

@@ -12,15 +12,16 @@ use super::look::Look;
 use super::piece::{Window, item_of};
 use super::sieve::Sieve;
 use crate::prim::element::Element;
-use crate::prim::mass::block_sum_u64;
+use crate::prim::mass::{block_sum_u64, warp_sum_u64};
 use crate::prim::scan::warp_prefix_sum;
 use crate::sampling::launch::{LISTED_MAX, MASS_THREADS, WINDOW_BINS, WindowLayout};
 use crate::sampling::nucleus::Nucleus;
 use crate::sampling::segment::SEGMENT;
 
-/// Lists that a warp reads at once, and rounds of its lanes that it has in flight of each.
-const LISTS: usize = 8;
-const ROUNDS: usize = 2;
+/// Listed items that a thread has in flight.
+const IN_FLIGHT: usize = 4;
+/// Warps of the block.
+const WARPS: u32 = MASS_THREADS / WARP_SIZE;
 
 /// The shared memory of a block, in parts.
 #[derive(Clone, Copy)]
@@ -66,8 +67,9 @@ impl Memory {
 pub struct End {
     /// The least composite that is kept.
     pub cut: u64,
-    /// Whether what is kept of each segment is written down, as top-p weighs it.
-    pub is_summed: bool,
+    /// The sum of what is kept of this thread's segment, as top-p weighs it, where it is known, and
+    /// then written down too.
+    pub kept: Option<u64>,
 }
 
 /// What a block knows of its row, to find where top-p's prefix ends.
@@ -120,7 +122,7 @@ impl<E: Element> Search<E> {
         let range = Range::of::<E>(&elements, bins.scratch);
         // All weigh what is wanted: there is an end.
         let cut = block_descend::<E>(&elements, range, &bins, &self.nucleus, wanted).unwrap_or(0);
-        End { cut, is_summed: false }
+        End { cut, kept: None }
     }
 
     /// The same in the window, if it ends there.
@@ -133,25 +135,23 @@ impl<E: Element> Search<E> {
         if sums.is_listed {
             let scale = WINDOW_BINS as f32 / (window.high - window.low);
             let cut = self.sum_listed(window, scale, left)?;
-            self.keep(cut);
-            return Some(End { cut, is_summed: true });
+            return Some(End { cut, kept: Some(self.keep(cut, sums.own_above)) });
         }
         let bins = self.memory.bins;
         let elements = Inside { look: &self.look, window: Some(*window) };
         let range = Range::of::<E>(&elements, bins.scratch);
         if let Some(bits) = range.only::<E>() {
-            let cut = self.end_among_equals(bits, left)?;
-            return Some(End { cut, is_summed: true });
+            return self.end_among_equals(bits, left, sums.own_above);
         }
         let cut = block_descend::<E>(&elements, range, &bins, &self.nucleus, left)?;
-        Some(End { cut, is_summed: false })
+        Some(End { cut, kept: None })
     }
 
-    /// The item at which the running mass reaches what is `wanted` of the window, of which all
-    /// elements have these bits; it writes down what is kept of each segment. None where all weigh
-    /// less. For all threads of the block together; the same in all of them.
+    /// The end where the running mass reaches what is `wanted` of the window, of which all elements
+    /// have these bits; it writes down what is kept of each segment. None where all weigh less. For
+    /// all threads of the block together; the same cut in all of them.
     #[inline(always)]
-    fn end_among_equals(&self, bits: u32, wanted: u64) -> Option<u64> {
+    fn end_among_equals(&self, bits: u32, wanted: u64, own_above: u64) -> Option<End> {
         let Memory { scratch, count, .. } = self.memory;
         let Look { row, segments, .. } = &self.look;
         let (thread, mass) = (thread_idx_x(), self.nucleus.mass(E::value(bits)).max(1));
@@ -163,9 +163,10 @@ impl<E: Element> Search<E> {
         if equals.total < wanted {
             return None;
         }
+        let kept = (wanted.saturating_sub(equals.before())).min(of_segment as u64);
+        let own = own_above + kept * mass;
         if thread < segments.count {
-            let kept = (wanted.saturating_sub(equals.before())).min(of_segment as u64);
-            segments.set_sum(thread, segments.sum(thread) + kept * mass);
+            segments.set_sum(thread, own);
         }
         if equals.reaches(wanted) {
             count.set(0, thread);
@@ -180,9 +181,9 @@ impl<E: Element> Search<E> {
         // As values, for there are two zeros.
         let value = E::value(bits);
         let is_equal = |at: u32| first + at < end && E::value(row.element(first + at)) == value;
-        let mut own = 0;
-        unroll!(i in EACH as usize => { own += is_equal(i as u32) as u32; });
-        let running = Running::new(scratch, 0, own as u64);
+        let mut equal = 0;
+        unroll!(i in EACH as usize => { equal += is_equal(i as u32) as u32; });
+        let running = Running::new(scratch, 0, equal as u64);
         if running.reaches(rank as u64) {
             let (mut at, mut left) = (0, rank - running.before() as u32);
             while at < EACH {
@@ -196,7 +197,7 @@ impl<E: Element> Search<E> {
         }
         // Separates the element that was found from its use.
         sync_threads();
-        Some(item_of::<E>(count.get(2), bits).1)
+        Some(End { cut: item_of::<E>(count.get(2), bits).1, kept: Some(own) })
     }
 
     /// Sums what was found of the segments, of which a thread has one. For all threads of the block
@@ -211,11 +212,23 @@ impl<E: Element> Search<E> {
             above = self.look.segments.sum(segment);
             count = self.lists.count(segment);
         }
+        let (of_all, of_above) = (scratch.at(WARPS), scratch.at(2 * WARPS));
+        let (warp_all, warp_above) = (warp_sum_u64(all), warp_sum_u64(above));
+        if lane_id() == 0 {
+            of_all.set(segment / WARP_SIZE, warp_all);
+            of_above.set(segment / WARP_SIZE, warp_above);
+        }
+        // Its barrier separates these from their use too.
         let listed = Running::new(scratch, 0, count as u64);
-        let is_listed = listed.total <= LISTED_MAX as u64;
         ranges.set(segment, (listed.before() as u32) << 16 | count);
-        let target = self.nucleus.target(block_sum_u64(scratch, all));
-        Sums { target, above: block_sum_u64(scratch, above), is_listed }
+        let (mut total, mut total_above) = (0, 0);
+        unroll!(warp in WARPS as usize => {
+            total += of_all.get(warp as u32);
+            total_above += of_above.get(warp as u32);
+        });
+        let is_listed = listed.total <= LISTED_MAX as u64;
+        let target = self.nucleus.target(total);
+        Sums { target, above: total_above, own_above: above, is_listed }
     }
 
     /// Reads the lists, and finds in them the item at which the running mass, best first, reaches
@@ -228,16 +241,13 @@ impl<E: Element> Search<E> {
             count.set(0, 0);
         }
         bins.clear();
-        self.gather();
-        self.gather_again(window);
-        // Separates the items from their use, by threads that have as many each.
-        sync_threads();
-        let mut at = thread_idx_x();
-        while at < self.listed() {
-            let value = E::value(element_of(items.get(at)).1);
+        let put = |at: u32, item: u64| {
+            items.set(at, item);
+            let value = E::value(element_of(item).1);
             bins.add(bin_of(value, window, scale), self.nucleus.mass(value));
-            at += MASS_THREADS;
-        }
+        };
+        self.gather(put);
+        self.gather_again(window, put);
         let found = bins.find(wanted)?;
         let last_bin = Bin { items, count: self.listed(), window, scale, bin: found.bin };
         last_bin.each_item::<E>(|item| {
@@ -273,11 +283,10 @@ impl<E: Element> Search<E> {
         (range >> 16) + (range & 0xffff)
     }
 
-    /// Brings the items of segments that have more of them than are listed to shared memory.
+    /// Calls `put` with number and item of what segments have that have more than are listed.
     #[inline(always)]
-    fn gather_again(&self, window: &Window) {
-        let Memory { ranges, items, .. } = self.memory;
-        let row = self.look.row;
+    fn gather_again(&self, window: &Window, put: impl Fn(u32, u64)) {
+        let (ranges, row) = (self.memory.ranges, self.look.row);
         let sieve = Sieve::before_top_p::<E>(&self.nucleus);
         let is_in = |index: u32, bits: u32| {
             let value = E::value(bits);
@@ -293,7 +302,7 @@ impl<E: Element> Search<E> {
                 let mut at = start + warp_prefix_sum(own) - own;
                 row.each(segment, |index, bits| {
                     if is_in(index, bits) {
-                        items.set(at, item_of::<E>(index, bits).1);
+                        put(at, item_of::<E>(index, bits).1);
                         at += 1;
                     }
                 });
@@ -302,40 +311,42 @@ impl<E: Element> Search<E> {
         }
     }
 
-    /// Brings the listed items to shared memory, one behind the other.
+    /// Calls `put` with number and item of what is listed.
     #[inline(always)]
-    fn gather(&self) {
-        let items = self.memory.items;
-        let mut first = thread_idx_x() / WARP_SIZE * LISTS as u32;
-        while first < self.look.segments.count {
-            let mut held = [[0; ROUNDS]; LISTS];
-            unroll!(u in LISTS => {
-                let segment = first + u as u32;
-                let count = self.listed_of(segment).1;
-                unroll!(round in ROUNDS => {
-                    let at = round as u32 * WARP_SIZE + lane_id();
-                    if at < count {
-                        held[u][round] = self.lists.item(segment, at);
-                    }
-                });
-            });
-            unroll!(u in LISTS => {
-                let segment = first + u as u32;
-                let (start, count) = self.listed_of(segment);
-                unroll!(round in ROUNDS => {
-                    let at = round as u32 * WARP_SIZE + lane_id();
-                    if at < count {
-                        items.set(start + at, held[u][round]);
-                    }
-                });
-                let mut at = ROUNDS as u32 * WARP_SIZE + lane_id();
-                while at < count {
-                    items.set(start + at, self.lists.item(segment, at));
-                    at += WARP_SIZE;
+    fn gather(&self, put: impl Fn(u32, u64)) {
+        let mut first = thread_idx_x();
+        while first < self.listed() {
+            // No item is 0, which is that of a negative NaN.
+            let mut held = [0; IN_FLIGHT];
+            unroll!(u in IN_FLIGHT => {
+                if let Some((segment, place)) = self.place_of(first + u as u32 * MASS_THREADS) {
+                    held[u] = self.lists.item(segment, place);
                 }
             });
-            first += block_dim_x() / WARP_SIZE * LISTS as u32;
+            unroll!(u in IN_FLIGHT => {
+                if held[u] != 0 {
+                    put(first + u as u32 * MASS_THREADS, held[u]);
+                }
+            });
+            first += IN_FLIGHT as u32 * MASS_THREADS;
         }
+    }
+
+    /// The segment of the window's item number `at`, and its place in the segment's list; none
+    /// where it is not listed.
+    #[inline(always)]
+    fn place_of(&self, at: u32) -> Option<(u32, u32)> {
+        const STEPS: usize = MASS_THREADS.trailing_zeros() as usize;
+        let mut segment = 0;
+        // The last that starts there or before: those without items start where the next does.
+        unroll!(step in STEPS => {
+            let next = segment + (MASS_THREADS >> 1 >> step);
+            if self.memory.ranges.get(next) >> 16 <= at {
+                segment = next;
+            }
+        });
+        let (start, count) = self.listed_of(segment);
+        if at - start < count { Some((segment, at - start)) } else { None }
     }
 
     /// The item among the `count` of the last bin at which the running mass, best first, reaches
@@ -366,26 +377,30 @@ impl<E: Element> Search<E> {
         scratch.get(0)
     }
 
-    /// Writes down what is kept of each segment, where the prefix ends among what is listed. For
-    /// all threads of the block together: a segment a thread.
+    /// Writes down what is kept of each segment, where the prefix ends among what is listed; that
+    /// of this thread's, of which so much is above the window. For all threads of the block
+    /// together.
     #[inline(always)]
-    fn keep(&self, cut: u64) {
-        let Memory { ranges, items, .. } = self.memory;
+    fn keep(&self, cut: u64, own_above: u64) -> u64 {
+        let Memory { bins: sums, items, .. } = self.memory;
         let (segments, segment) = (self.look.segments, thread_idx_x());
-        if segment >= segments.count {
-            return;
-        }
-        let mut sum = segments.sum(segment);
-        let (start, count) = (ranges.get(segment) >> 16, ranges.get(segment) & 0xffff);
-        let mut at = 0;
-        while at < count {
-            let item = items.get(start + at);
+        sums.clear();
+        let mut at = segment;
+        while at < self.listed() {
+            let item = items.get(at);
             if item >= cut {
-                sum += self.nucleus.mass(E::value(element_of(item).1));
+                let (index, bits) = element_of(item);
+                sums.add(index / SEGMENT, self.nucleus.mass(E::value(bits)));
             }
-            at += 1;
+            at += MASS_THREADS;
         }
-        segments.set_sum(segment, sum);
+        // Separates the sums from their reads.
+        sync_threads();
+        let own = own_above + sums.mass(segment);
+        if segment < segments.count {
+            segments.set_sum(segment, own);
+        }
+        own
     }
 }
 
@@ -395,6 +410,8 @@ struct Sums {
     target: u64,
     /// The mass above the window.
     above: u64,
+    /// That of this thread's segment.
+    own_above: u64,
     /// Whether all of what is in the window is listed.
     is_listed: bool,
 }
