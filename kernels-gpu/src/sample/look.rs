@@ -2,7 +2,7 @@
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
-use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max};
+use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_reduce_max, warp_vote_ballot};
 
 use super::piece::Piece;
 use super::segment::{Held, SegmentedRow};
@@ -265,13 +265,10 @@ impl<E: Element> Look<E> {
         nan | self.held_sum(segment, &held, top, has_nan)
     }
 
-    /// The sum of the weights of what the sieve keeps of a segment. For the lanes of a warp
-    /// together.
+    /// The sum of the weights of what the sieve keeps of a segment, of which it may keep something.
+    /// For the lanes of a warp together.
     #[inline(always)]
-    pub fn filtered_sum(&self, segment: u32) -> u64 {
-        if !self.sieve.may_keep(self.segments.top(segment)) {
-            return 0;
-        }
+    fn filtered_sum(&self, segment: u32) -> u64 {
         if self.near.is_known() {
             let (words, place) = self.near.place(segment);
             let near = words.get(place);
@@ -320,29 +317,54 @@ impl<E: Element> Look<E> {
         warp_sum_u64(sum)
     }
 
-    /// Looks at the segments from `first` on, a warp at one at a time.
+    /// Looks at the segments from `first` on, and writes down a sum for each. For all threads of
+    /// the block together.
     #[inline(always)]
     pub fn sums(&self, first: u32, end: u32, is_weighed: bool) {
         match self.is_filtered {
-            true => self.each_segment(first, end, |segment| self.filtered_sum(segment)),
-            false => self.each_segment(first, end, |segment| self.first_sum(segment, is_weighed)),
+            true => self.filtered_sums(first, end),
+            false => self.first_sums(first, end, is_weighed),
         }
     }
 
-    /// Writes down a sum for each of the segments from `first` on, a warp for one at a time.
+    /// A warp looks at one segment at a time.
     #[inline(always)]
-    fn each_segment(&self, first: u32, end: u32, sum: impl Fn(u32) -> u64) {
+    fn first_sums(&self, first: u32, end: u32, is_weighed: bool) {
         let mut segment = first + thread_idx_x() / WARP_SIZE;
         while segment < end {
             let next = segment + MASS_THREADS / WARP_SIZE;
-            if next < end && !self.is_filtered {
+            if next < end {
                 self.row.prefetch(next);
             }
-            let sum = sum(segment);
+            let sum = self.first_sum(segment, is_weighed);
             if lane_id() == 0 {
                 self.segments.set_sum(segment, sum);
             }
             segment = next;
+        }
+    }
+
+    /// A lane looks at a segment's greatest; what the sieve may keep something of, a warp looks at.
+    #[inline(always)]
+    pub fn filtered_sums(&self, first: u32, end: u32) {
+        const WARPS: u32 = MASS_THREADS / WARP_SIZE;
+        let mut lanes_first = first + thread_idx_x() / WARP_SIZE;
+        while lanes_first < end {
+            let own = lanes_first + lane_id() * WARPS;
+            let may_keep = own < end && self.sieve.may_keep(self.segments.top(own));
+            if own < end && !may_keep {
+                self.segments.set_sum(own, 0);
+            }
+            let mut left = warp_vote_ballot(FULL_MASK, may_keep);
+            while left != 0 {
+                let segment = lanes_first + left.trailing_zeros() * WARPS;
+                let sum = self.filtered_sum(segment);
+                if lane_id() == 0 {
+                    self.segments.set_sum(segment, sum);
+                }
+                left &= left - 1;
+            }
+            lanes_first += WARP_SIZE * WARPS;
         }
     }
 

@@ -58,7 +58,7 @@ use super::piece::{Cut, Piece, RowState, Window, item_of};
 use super::rows::RowTable;
 use super::segment::SegmentedRow;
 use super::sieve::Sieve;
-use super::window_end::{End, Search, sum_filtered};
+use super::window_end::{End, Search};
 use crate::prim::element::Element;
 use crate::prim::scan::warp_prefix_sum;
 use crate::sampling::launch::{FullParams, MASS_THREADS, State};
@@ -167,7 +167,7 @@ impl<E: Element> Ending<'_, E> {
         let own = match kept {
             Some(sum) if draws_here => look.filtered_mass(sum),
             _ => {
-                sum_filtered(look);
+                look.filtered_sums(0, look.segments.count);
                 // Separates the segments' sums from their use.
                 sync_threads();
                 look.own_mass()

@@ -491,16 +491,3 @@ impl<E: Element> Elements for BinOf<'_, E> {
         });
     }
 }
-
-/// Writes down what the filters keep of each segment. For all threads of the block together.
-#[inline(always)]
-pub fn sum_filtered<E: Element>(look: &Look<E>) {
-    let mut segment = thread_idx_x() / WARP_SIZE;
-    while segment < look.segments.count {
-        let sum = look.filtered_sum(segment);
-        if lane_id() == 0 {
-            look.segments.set_sum(segment, sum);
-        }
-        segment += block_dim_x() / WARP_SIZE;
-    }
-}
