@@ -237,6 +237,10 @@ impl<'a, T: Element> Search<'a, T> {
         let ends = ends(&self.workloads[0]);
         let mut search = Search::new(self.runtime, self.options, &ends, self.pool, None)?;
         let problems = ends.map(|workload| workload.problem());
+        if !Seen::default().is_new(self.runtime, &problems, candidate)? {
+            // It cannot be planned there.
+            return Ok(false);
+        }
         if !search.seen.is_new(self.runtime, &problems, candidate)? {
             // It comes to the planner's choice there.
             return Ok(true);
@@ -309,7 +313,8 @@ mod tests {
         let search = Search::new(&runtime, &options, &workloads, &pool, None).unwrap();
         // What the planner takes for such rows is no slower than itself.
         assert!(search.holds_at_the_ends(&Candidate::plain(Backend::Singlepass)).unwrap());
-        search.holds_at_the_ends(&Candidate::plain(Backend::Stream)).unwrap();
+        // Times on the emulator mean nothing, but what has another plan is measured, and right.
+        assert!(search.holds_at_the_ends(&Candidate::plain(Backend::Stream)).is_ok());
     }
 
     #[test]
