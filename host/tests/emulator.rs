@@ -83,6 +83,7 @@ fn rows_in_clusters() {
 #[test]
 fn rows_in_warps() {
     support::short::give_the_same_answer(&emulator(), 5);
+    support::short::give_the_same_answer_in_pairs(&emulator(), 19);
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn rows_in_clusters(runtime: &Runtime) {
 /// As many as no GPU has multiprocessors.
 fn rows_in_warps(runtime: &Runtime) {
     support::short::give_the_same_answer(runtime, 200);
+    support::short::give_the_same_answer_in_pairs(runtime, 201);
 }
 
 /// As many as no GPU has multiprocessors.

@@ -23,14 +23,13 @@ pub const ZERO_KEY: u32 = 0x8000_0000;
 /// type's `+inf`) stand in the upper end of a word.
 #[inline(always)]
 pub const fn key(bits: u32, infinity: u32) -> u32 {
-    let magnitude = bits & 0x7fff_ffff;
-    if magnitude > infinity {
-        NAN_KEY
-    } else if magnitude == 0 {
-        ZERO_KEY
-    } else {
-        bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 0x8000_0000)
+    if bits & 0x7fff_ffff > infinity {
+        return NAN_KEY;
     }
+    // Makes one of the two zeros, and leaves every other number as it is, of 16 bits too: read as
+    // `f32`, none of them is a NaN.
+    let bits = (f32::from_bits(bits) + 0.0).to_bits();
+    bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 0x8000_0000)
 }
 
 /// The inverse of [`key`], but for zeros and NaNs, of which it gives one.

@@ -159,7 +159,7 @@ pub enum Join {
     LastBlock = 1,
 }
 
-/// Scalars of the kernels `short`, `medium`, `wide` and `wide_cluster`.
+/// Scalars of the kernels `short`, `short_pair`, `medium`, `wide` and `wide_cluster`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ShortParams {
@@ -191,6 +191,14 @@ pub const fn short_max(dtype: Dtype, vectors: u32) -> u32 {
 pub const fn short_items(k: u32) -> u32 {
     if k > 32 { 2 * k } else { 64 }
 }
+
+/// Items that half a warp of `short_pair` has room for, a multiple of 4.
+pub const PAIR_ITEMS: u32 = 32;
+
+/// The greatest `k` of `short_pair`: the best 16 keys give a bound.
+pub const PAIR_K_MAX: u32 = 16;
+
+const _: () = assert!(2 * PAIR_ITEMS <= short_items(PAIR_K_MAX));
 
 /// A lane has so many of them at most.
 pub const SHORT_LANE_ITEMS: usize = (short_items(SMALL_K_MAX) / 32) as usize;

@@ -22,7 +22,7 @@ use crate::{
     sample::score::{count_ranks, write_logprobs},
     sample::window::full_window,
     select::{sample, select},
-    short::short,
+    short::{short, short_pair},
     sift::sift,
     wide::wide,
 };
@@ -33,6 +33,9 @@ pub const SELECT_DEPTHS: [u32; 4] = [8, 4, 2, 1];
 
 /// How many vectors a lane of `short` may hold, fewest first: the instances there are.
 pub const SHORT_VECTORS: [u32; 3] = [1, 2, 4];
+
+/// How many elements a lane of `short_pair` may hold, fewest first: the instances there are.
+pub const PAIR_ELEMENTS: [u32; 2] = [8, 16];
 
 /// How many vectors a lane of `medium` may hold, fewest first: the instances there are.
 pub const MEDIUM_VECTORS: [u32; 3] = [8, 16, 32];
@@ -75,12 +78,18 @@ kernels! {
     short_f32_u1[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short::<F32, 1>;
     short_f32_u2[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short::<F32, 2>;
     short_f32_u4[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short::<F32, 4>;
+    short_pair_f32_u2[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short_pair::<F32, 2, 1>;
+    short_pair_f32_u4[threads 256, blocks 4](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = short_pair::<F32, 4, 2>;
     short_f16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<F16, 1>;
     short_f16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<F16, 2>;
     short_f16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<F16, 4>;
+    short_pair_f16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short_pair::<F16, 1, 1>;
+    short_pair_f16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short_pair::<F16, 2, 1>;
     short_bf16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 1>;
     short_bf16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 2>;
     short_bf16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short::<Bf16, 4>;
+    short_pair_bf16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short_pair::<Bf16, 1, 1>;
+    short_pair_bf16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = short_pair::<Bf16, 2, 1>;
     medium_f32_u8[threads 128, blocks 8](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = medium::<F32, 1>;
     medium_f32_u16[threads 128, blocks 5](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = medium::<F32, 2>;
     medium_f32_u32[threads 128, blocks 3](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = medium::<F32, 4>;

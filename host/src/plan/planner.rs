@@ -8,7 +8,7 @@ use kernels_gpu::params::{
 };
 use kernels_gpu::variants::{KERNELS, SELECT_DEPTHS};
 
-use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value};
+use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid, knob_value, sift};
 use crate::error::Error;
 use crate::knobs::{Knob, Knobs};
 use crate::problem::Problem;
@@ -250,6 +250,7 @@ impl Planner<'_> {
                 0..=128 => 8,
                 129..=512 if self.problem.n <= 16_384 => 4,
                 129..=512 => 8,
+                513..=sift::IN_TURNS_K_MAX if self.problem.n <= sift::IN_TURNS_N_MAX => 8,
                 _ => 16,
             };
             // A bound is found among the lanes: a third more of them than wanted elements.

@@ -1,6 +1,6 @@
 //! The launch for rows that a warp holds: what `singlepass` and `streaming` come to there.
-use kernels_gpu::params::{SMALL_K_MAX, ShortParams, short_items, short_max};
-use kernels_gpu::variants::{MEDIUM_VECTORS, SHORT_VECTORS};
+use kernels_gpu::params::{PAIR_K_MAX, SMALL_K_MAX, ShortParams, short_items, short_max};
+use kernels_gpu::variants::{MEDIUM_VECTORS, PAIR_ELEMENTS, SHORT_VECTORS};
 
 use super::{Argument, DeviceLimits, GpuPlan, Launch, Step, Workspace, grid};
 use crate::error::Error;
@@ -15,6 +15,8 @@ pub(super) struct Instance {
     vectors: u32,
     /// Warps of a block.
     warps: u32,
+    /// Rows of a warp.
+    rows: u32,
 }
 
 impl Instance {
@@ -25,12 +27,15 @@ impl Instance {
         if problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
             return None;
         }
+        if let Some(pair) = Instance::of_pair(problem, device) {
+            return Some(pair);
+        }
         // `short` has 32 keys to find a bound among, `medium` one of every vector. Measured on an
         // H200: the latter is faster where the former do not tell, and these are enough.
         let keys = problem.n / problem.dtype.per_vector() as usize;
         let is_told_by_lanes = problem.k <= 16 || 5 * problem.k > 4 * keys;
         if let Some(vectors) = SHORT_VECTORS.into_iter().find(fits).filter(|_| is_told_by_lanes) {
-            return Some(Instance { kernel: "short", vectors, warps: 8 });
+            return Some(Instance { kernel: "short", vectors, warps: 8, rows: 1 });
         }
         let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
         // Measured on an H200: alone on its multiprocessor a block is up to 2 us faster than a
@@ -40,7 +45,24 @@ impl Instance {
         let fills_its_warp = 4 * problem.n > 3 * short_max(problem.dtype, vectors) as usize;
         let finds_few = fills_its_warp && problem.k <= 16;
         let is_fast = is_crowded || vectors == MEDIUM_VECTORS[0] && !finds_few;
-        is_fast.then_some(Instance { kernel: "medium", vectors, warps: 4 })
+        is_fast.then_some(Instance { kernel: "medium", vectors, warps: 4, rows: 1 })
+    }
+
+    /// The one that gives each row half a warp, where that is faster than a warp. Measured on an
+    /// H200: with more rows it issues fewer instructions a row; with few it waits longer for each.
+    fn of_pair(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
+        let Problem { dtype, rows, n, k, .. } = *problem;
+        let elements = PAIR_ELEMENTS.into_iter().find(|elements| n <= 16 * *elements as usize)?;
+        let share = rows / device.multiprocessors as usize;
+        let most = match share {
+            0..16 => 10,
+            16..64 => 14,
+            _ => PAIR_K_MAX as usize,
+        };
+        let is_alone = 8 * rows <= device.multiprocessors as usize && n > 128 && k < 8;
+        let vectors = elements / dtype.per_vector();
+        let pair = Instance { kernel: "short_pair", vectors, warps: 8, rows: 2 };
+        (k <= most && !is_alone).then_some(pair)
     }
 }
 
@@ -53,11 +75,11 @@ pub(super) fn plan(
     reasons: &mut Vec<String>,
 ) -> Result<GpuPlan, Error> {
     let Problem { dtype, rows, k, .. } = *problem;
-    let Instance { kernel, vectors, warps } = instance;
-    reasons.push(format!("short rows: a warp each, {vectors} loads a lane; no knob applies"));
+    let Instance { kernel, vectors, warps, rows: of_warp } = instance;
+    reasons.push(format!("short rows: {of_warp} a warp, {vectors} loads a lane; no knob applies"));
     let launch = Launch {
         symbol: format!("{kernel}_{}_u{vectors}", dtype.name()),
-        grid: grid((rows as u64).div_ceil(warps.into()), backend, device)?,
+        grid: grid((rows as u64).div_ceil((warps * of_warp).into()), backend, device)?,
         block: warps * 32,
         shared_bytes: 8 * warps * short_items(k as u32),
         cluster: 1,

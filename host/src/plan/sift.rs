@@ -25,11 +25,36 @@ pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     let share = rows as f64 / f64::from(device.multiprocessors);
     // With a few rows more than multiprocessors most have half as much to do as the others.
     let is_uneven = share > 1.0 && share < 1.4 && k < 512;
-    // A block surveys a row of so few as quickly, and has no sample to read and to sort first.
-    let is_surveyed = share <= 1.0 && dtype == Dtype::F32 && n <= 20_000 && k <= 256
-        || share > 1.0 && share <= 2.0 && n <= 1 << 16 && k <= 208;
+    // A block surveys a row of so few as quickly, and has no sample to read and to sort first; and
+    // where blocks take turns, one's end overlaps another's reading.
+    let is_surveyed = match share {
+        ..=1.0 => dtype == Dtype::F32 && n <= 20_000 && k <= 256,
+        ..=2.0 => n <= 1 << 16 && k <= 208,
+        _ => is_surveyed_in_turns(problem, share),
+    };
     !is_uneven && !is_surveyed && (is_short || share >= 1.0 || share >= 0.48 && k >= 1024)
 }
+
+/// Whether blocks of 8 warps that survey rows are faster, of which several share a multiprocessor.
+fn is_surveyed_in_turns(problem: &Problem, share: f64) -> bool {
+    let Problem { dtype, n, k, .. } = *problem;
+    let [few, more, many] = match dtype {
+        Dtype::F32 if share <= 3.0 => [1 << 17, 1 << 17, 33_000],
+        Dtype::F32 => [1 << 16, IN_TURNS_N_MAX, 33_000],
+        _ => [1 << 17, 1 << 17, IN_TURNS_N_MAX],
+    };
+    match k {
+        ..=384 => n <= few,
+        ..=512 => n <= more,
+        ..=IN_TURNS_K_MAX => n <= many,
+        _ => false,
+    }
+}
+
+/// The greatest `k` for which blocks that survey rows in turns have 8 warps, and with one above 512
+/// the longest rows.
+pub(super) const IN_TURNS_K_MAX: usize = 800;
+pub(super) const IN_TURNS_N_MAX: usize = 50_000;
 
 /// Plans a valid problem that [`is_for`] this kernel.
 pub(super) fn plan(

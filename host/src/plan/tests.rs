@@ -69,8 +69,11 @@ fn pieces_cover_every_vector() {
                         Some(Argument::Short(_)) => {
                             let vectors = launch.symbol.rsplit("_u").next().expect("a number");
                             let vectors = vectors.parse().expect("a number");
-                            assert!(n <= short_max(dtype, vectors) as usize, "{launch}");
-                            assert!(launch.grid * launch.block / 32 >= rows as u32, "{launch}");
+                            let of_warp = 1 + u32::from(launch.symbol.starts_with("short_pair"));
+                            let most = short_max(dtype, vectors) / of_warp;
+                            assert!(n <= most as usize, "{launch}");
+                            let warps = launch.grid * launch.block / 32;
+                            assert!(of_warp * warps >= rows as u32, "{launch}");
                             continue;
                         }
                         other => panic!("{other:?}"),
@@ -200,6 +203,34 @@ fn warps_hold_short_rows() {
     }
 }
 
+/// Half a warp holds a row that is shorter still, where few of it are wanted, or there are many
+/// rows.
+#[test]
+fn halves_of_warps_hold_the_shortest_rows() {
+    let launch = |dtype, rows, n, k| {
+        first_launch(&Problem::new(dtype, rows, n, k), Backend::Streaming).to_string()
+    };
+    for (dtype, rows, n, k, blocks) in [
+        ("short_pair_f32_u2", 17, 128, 8, 2),
+        ("short_pair_f32_u4", 1, 129, 8, 1),
+        ("short_pair_f32_u4", 132, 256, 1, 9),
+        ("short_pair_bf16_u1", 132, 128, 10, 9),
+        ("short_pair_bf16_u2", 2112, 256, 14, 132),
+        ("short_pair_bf16_u2", 8448, 256, 16, 528),
+    ]
+    .map(|(symbol, rows, n, k, blocks)| {
+        let dtype = if symbol.contains("bf16") { Dtype::Bf16 } else { Dtype::F32 };
+        (dtype, rows, n, k, format!("launch {symbol}: {blocks} blocks of 256 threads"))
+    }) {
+        let got = launch(dtype, rows, n, k);
+        assert!(got.starts_with(&blocks), "{got}");
+    }
+    for (rows, n, k) in [(132, 257, 8), (132, 256, 11), (2112, 256, 15), (1, 129, 7)] {
+        let got = launch(Dtype::F32, rows, n, k);
+        assert!(got.starts_with("launch short_f32_u"), "{got}");
+    }
+}
+
 /// A block holds a row where `k` is too large for a warp, unless it would have to sort as much.
 #[test]
 fn blocks_hold_rows_of_a_large_k() {
@@ -268,7 +299,8 @@ fn clusters_share_few_long_rows() {
     let few = [1, 2, 3, 7, 8, 16, 20, 30, 34, 44, 45].map(|rows| cluster(rows, 600_000, 32, &h200));
     assert_eq!(few, [1, 1, 8, 8, 8, 1, 4, 1, 1, 1, 2]);
     assert_eq!([1, 16, 30, 44].map(|rows| cluster(rows, 600_000, 33, &h200)), [8, 4, 1, 2]);
-    assert_eq!([16, 17].map(|k| cluster(2, 350_000, k, &h200)), [1, 8]);
+    assert_eq!([16, 17].map(|k| cluster(2, 280_000, k, &h200)), [1, 8]);
+    assert_eq!([2, 5, 6].map(|rows| cluster(rows, 900_000, 32, &h200)), [1, 1, 8]);
     let a100 = DeviceLimits { compute_capability: 80, ..device(163) };
     assert_eq!(cluster(1, 128_256, 50, &a100), 1);
 }
@@ -375,7 +407,12 @@ fn a_sample_sifts_long_rows() {
         (133, 51_200, 512),
         (185, 51_200, 209),
         (185, 65_537, 129),
-        (265, 51_200, 129),
+        (265, 51_200, 513),
+        (397, 50_001, 385),
+        (397, 65_537, 129),
+        (265, 131_073, 129),
+        (1000, 33_000, 801),
+        (1000, 33_001, 800),
     ] {
         assert_eq!(kernel(Dtype::F32, rows, n, k), "sift_f32", "{rows}x{n}:{k}");
     }
@@ -390,10 +427,23 @@ fn a_sample_sifts_long_rows() {
         (133, 51_200, 511),
         (184, 51_200, 209),
         (264, 65_536, 208),
+        (265, 131_072, 512),
+        (397, 50_000, 512),
+        (397, 65_536, 384),
+        (1000, 33_000, 800),
     ] {
         let symbol = kernel(Dtype::F32, rows, n, k);
         assert!(symbol.starts_with("select"), "{rows}x{n}:{k} {symbol}");
     }
+    // Blocks that take turns, of 8 warps.
+    for (n, k) in [(33_000, 129), (33_000, 800)] {
+        assert_eq!(
+            first_launch(&Problem::new(Dtype::F32, 400, n, k), Backend::Streaming).block,
+            256
+        );
+    }
+    assert!(kernel(Dtype::Bf16, 265, 50_000, 800).starts_with("select"));
+    assert!(kernel(Dtype::Bf16, 1000, 131_072, 512).starts_with("select"));
     assert_eq!(kernel(Dtype::Bf16, 67, 102_400, 1000), "sift_bf16");
 }
 

@@ -212,14 +212,25 @@ impl<'a, E: Element> Answer<'a, E> {
     /// have room. Fewer instructions for fewer than 24 items of two words.
     #[inline(always)]
     pub fn write_few_of_warp(&self, items: SharedArray<u64>, count: u32) {
+        self.write_few_of_group(items, count, WARP_SIZE);
+        self.fill_up_of_warp(count);
+    }
+
+    /// Writes the best k of `count` items in shared memory, behind which three more have room, in
+    /// order, by a group of so many lanes of a warp: a power of two. For the lanes of a warp
+    /// together.
+    #[inline(always)]
+    pub fn write_few_of_group(&self, items: SharedArray<u64>, count: u32, lanes: u32) {
+        let lane = lane_id() % lanes;
         // Items are read four at a time; those behind the last are better than none.
-        if lane_id() < count.next_multiple_of(4) - count {
-            items.set(count + lane_id(), 0);
+        if lane < count.next_multiple_of(4) - count {
+            items.set(count + lane, 0);
         }
         // Separates the padding from its use.
         sync_warp(FULL_MASK);
-        if lane_id() < count {
-            let item = items.get(lane_id());
+        let mut own = lane;
+        while own < count {
+            let item = items.get(own);
             let (mut rank, mut at) = (0, 0);
             while at < count {
                 let (low, high) = (items.get_pair(at), items.get_pair(at + 2));
@@ -230,8 +241,8 @@ impl<'a, E: Element> Answer<'a, E> {
             if rank < self.shape.k {
                 self.put(rank, item);
             }
+            own += lanes;
         }
-        self.fill_up_of_warp(count);
     }
 
     /// Writes the best k of a block's `count` items, sorted as [`Compact::ordered`] has them, and

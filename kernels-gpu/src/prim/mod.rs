@@ -7,6 +7,7 @@ pub mod census;
 pub mod compact;
 pub mod element;
 pub mod held;
+pub mod lane_row;
 pub mod lists;
 pub mod masking;
 pub mod mass;

@@ -120,17 +120,38 @@ impl<E: Element> Row<E> {
     /// a warp and a warp's width apart; what is at or behind vector `end` is absent.
     #[inline(always)]
     pub fn unit<const U: usize>(&self, first: u32, end: u32, flip: Flip) -> Unit<E, U> {
-        // The loads of whole units are in flight together.
         let whole = first + U as u32 * WARP_SIZE <= end;
+        self.vectors_from(first + lane_id(), WARP_SIZE, end, whole, flip)
+    }
+
+    /// Of lane number `lane` of so many that share the row the `U` vectors, as far as there are
+    /// such: its own first one, and others as many apart as there are lanes.
+    #[inline(always)]
+    pub fn unit_of_lane<const U: usize>(&self, lane: u32, lanes: u32, flip: Flip) -> Unit<E, U> {
+        let end = self.vector_count();
+        self.vectors_from(lane, lanes, end, U as u32 * lanes <= end, flip)
+    }
+
+    /// The vectors from `first` on, `step` apart, that are before `end`; all are where `whole`.
+    #[inline(always)]
+    fn vectors_from<const U: usize>(
+        &self,
+        first: u32,
+        step: u32,
+        end: u32,
+        whole: bool,
+        flip: Flip,
+    ) -> Unit<E, U> {
         let mut unit = Unit {
             words: [[E::worst(flip); 4]; U],
             present: 0,
-            index: self.index_of_vector(first + lane_id()),
+            index: self.index_of_vector(first),
             flip,
             element: PhantomData,
         };
+        // The loads of whole units are in flight together.
         unroll!(u in U => {
-            let vector = first + lane_id() + u as u32 * WARP_SIZE;
+            let vector = first + u as u32 * step;
             if whole || vector < end {
                 unit.words[u] = self.vector(vector);
                 unit.present = u as u32 + 1;

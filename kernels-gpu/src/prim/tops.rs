@@ -147,14 +147,20 @@ pub fn lanes_an_item(count: u32) -> u32 {
 }
 
 /// Sorts a warp's keys, the best to lane 0. For the lanes of a warp together.
+#[inline(always)]
+pub fn warp_sort_keys_descending(key: u32) -> u32 {
+    group_sort_keys_descending::<5>(key)
+}
+
+/// As [`warp_sort_keys_descending`], of each group of `2^STEPS` lanes for itself.
 ///
 /// # Source
 /// K. Batcher, "Sorting networks and their applications", 1968.
 #[inline(always)]
-pub fn warp_sort_keys_descending(key: u32) -> u32 {
-    let (mut key, lane) = (key, lane_id());
-    unroll!(stage in 5 => {
-        unroll!(step in 5 => {
+pub fn group_sort_keys_descending<const STEPS: usize>(key: u32) -> u32 {
+    let (mut key, lane) = (key, lane_id() % (1 << STEPS));
+    unroll!(stage in STEPS => {
+        unroll!(step in STEPS => {
             if step <= stage {
                 let stride = 1 << (stage - step);
                 let other = warp_shuffle_xor(FULL_MASK, key, stride);
@@ -164,6 +170,22 @@ pub fn warp_sort_keys_descending(key: u32) -> u32 {
                 key = if (other > key) == takes_greater { other } else { key };
             }
         });
+    });
+    key
+}
+
+/// The best of a group's keys, of which each lane has two, as many as it has lanes, the best to
+/// its first lane. For the lanes of a warp together.
+#[inline(always)]
+pub fn group_best_keys<const STEPS: usize>(first: u32, second: u32) -> u32 {
+    let first = group_sort_keys_descending::<STEPS>(first);
+    let second = group_sort_keys_descending::<STEPS>(second);
+    // The greater of each and its opposite are the best: they rise and then fall, or the reverse.
+    let mut key = first.max(warp_shuffle_xor(FULL_MASK, second, (1 << STEPS) - 1));
+    unroll!(step in STEPS => {
+        let stride = 1 << (STEPS - 1 - step);
+        let other = warp_shuffle_xor(FULL_MASK, key, stride);
+        key = if (other > key) == (lane_id() & stride == 0) { other } else { key };
     });
     key
 }

@@ -1,4 +1,5 @@
 //! Drawing from a row of which the segments' masses are known. The end of the kernel `full_mass`.
+use cuda_std::count::opaque;
 use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{sync_threads, thread_idx_x};
@@ -15,7 +16,8 @@ use crate::sampling::philox::draw_words;
 use crate::sampling::segment::SEGMENT;
 
 /// Elements of a segment that a thread weighs: neighbours.
-const PER_THREAD: usize = (SEGMENT / MASS_THREADS) as usize;
+const PER_THREAD: usize = 4;
+const _: () = assert!(PER_THREAD as u32 * MASS_THREADS == SEGMENT);
 /// Warps of the block.
 const WARPS: usize = (MASS_THREADS / WARP_SIZE) as usize;
 
@@ -166,23 +168,29 @@ impl<E: Element> Drawing<'_, E> {
                 bits[part] = self.look.row.element(first + part as u32);
             }
         });
-        // Each element's weight, and that with the thread's before it.
-        let (mut weights, mut upto, mut own) = ([0; PER_THREAD], [0; PER_THREAD], 0);
-        unroll!(part in PER_THREAD => {
-            let index = first + part as u32;
+        // What each element weighs with the thread's before it. The compiler is not to write the
+        // steps out: instructions that come once are waited for longer than they take.
+        let (mut upto, mut own) = ([0; PER_THREAD], 0);
+        let (mut index, steps) = (first, first + opaque(PER_THREAD as u32));
+        while index < steps {
+            let mut weight = 0;
             if index < end && !self.is_drawn(index, earlier) {
-                weights[part] = self.look.weight(&weigher, index, bits[part]);
+                weight = self.look.weight(&weigher, index, bits[0]);
             }
-            own += weights[part];
-            upto[part] = own;
-        });
+            own += weight;
+            // The first ones make way.
+            bits = [bits[1], bits[2], bits[3], 0];
+            upto = [upto[1], upto[2], upto[3], own];
+            index += 1;
+        }
         let running = Running::new(self.scratch, OF_ELEMENTS, own);
         let target = multiply_high(word, running.total) + 1;
         if running.reaches(target) {
             let (mut at, mut weight) = (0, 0);
             unroll!(part in PER_THREAD => {
                 if part as u32 == at {
-                    weight = weights[part];
+                    let below = if part > 0 { upto[part.max(1) - 1] } else { 0 };
+                    weight = upto[part] - below;
                 }
                 at += (running.before + upto[part] < target) as u32;
             });

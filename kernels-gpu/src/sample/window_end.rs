@@ -1,7 +1,7 @@
 //! Where top-p's prefix ends, found by a row's last block among what `full_window` listed; and what
 //! is kept of each segment.
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
+use cuda_std::thread::{block_dim_x, sync_threads, sync_threads_or, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{WARP_SIZE, lane_id};
 
@@ -18,8 +18,9 @@ use crate::sampling::launch::{LISTED_MAX, MASS_THREADS, WINDOW_BINS, WindowLayou
 use crate::sampling::nucleus::Nucleus;
 use crate::sampling::segment::SEGMENT;
 
-/// Listed items that a thread has in flight.
-const IN_FLIGHT: usize = 4;
+/// Items of the last bin that a thread compares at once, of which there is room for a multiple.
+const AT_ONCE: u32 = 8;
+const _: () = assert!(MASS_THREADS.is_multiple_of(AT_ONCE));
 /// Warps of the block.
 const WARPS: u32 = MASS_THREADS / WARP_SIZE;
 
@@ -134,7 +135,7 @@ impl<E: Element> Search<E> {
         }
         if sums.is_listed {
             let scale = WINDOW_BINS as f32 / (window.high - window.low);
-            let cut = self.sum_listed(window, scale, left)?;
+            let cut = self.sum_listed(window, scale, left, sums)?;
             return Some(End { cut, kept: Some(self.keep(cut, sums.own_above)) });
         }
         let bins = self.memory.bins;
@@ -221,6 +222,8 @@ impl<E: Element> Search<E> {
         // Its barrier separates these from their use too.
         let listed = Running::new(scratch, 0, count as u64);
         ranges.set(segment, (listed.before() as u32) << 16 | count);
+        // Separates the ranges from their use.
+        let exceeds_lists = sync_threads_or(count > SEGMENT_LISTED_MAX);
         let (mut total, mut total_above) = (0, 0);
         unroll!(warp in WARPS as usize => {
             total += of_all.get(warp as u32);
@@ -228,14 +231,14 @@ impl<E: Element> Search<E> {
         });
         let is_listed = listed.total <= LISTED_MAX as u64;
         let target = self.nucleus.target(total);
-        Sums { target, above: total_above, own_above: above, is_listed }
+        Sums { target, above: total_above, own_above: above, is_listed, exceeds_lists }
     }
 
     /// Reads the lists, and finds in them the item at which the running mass, best first, reaches
     /// what is `wanted`; none where all weigh less. For all threads of the block together; the same
     /// in all of them.
     #[inline(always)]
-    fn sum_listed(&self, window: &Window, scale: f32, wanted: u64) -> Option<u64> {
+    fn sum_listed(&self, window: &Window, scale: f32, wanted: u64, sums: &Sums) -> Option<u64> {
         let Memory { bins, count, items, last, .. } = self.memory;
         if thread_idx_x() == 0 {
             count.set(0, 0);
@@ -247,7 +250,9 @@ impl<E: Element> Search<E> {
             bins.add(bin_of(value, window, scale), self.nucleus.mass(value));
         };
         self.gather(put);
-        self.gather_again(window, put);
+        if sums.exceeds_lists {
+            self.gather_again(window, put);
+        }
         let found = bins.find(wanted)?;
         let last_bin = Bin { items, count: self.listed(), window, scale, bin: found.bin };
         last_bin.each_item::<E>(|item| {
@@ -311,24 +316,16 @@ impl<E: Element> Search<E> {
         }
     }
 
-    /// Calls `put` with number and item of what is listed.
+    /// Calls `put` with number and item of what is listed. One at a time: a thread has one or two,
+    /// and instructions that come once are waited for longer than lists.
     #[inline(always)]
     fn gather(&self, put: impl Fn(u32, u64)) {
-        let mut first = thread_idx_x();
-        while first < self.listed() {
-            // No item is 0, which is that of a negative NaN.
-            let mut held = [0; IN_FLIGHT];
-            unroll!(u in IN_FLIGHT => {
-                if let Some((segment, place)) = self.place_of(first + u as u32 * MASS_THREADS) {
-                    held[u] = self.lists.item(segment, place);
-                }
-            });
-            unroll!(u in IN_FLIGHT => {
-                if held[u] != 0 {
-                    put(first + u as u32 * MASS_THREADS, held[u]);
-                }
-            });
-            first += IN_FLIGHT as u32 * MASS_THREADS;
+        let mut at = thread_idx_x();
+        while at < self.listed() {
+            if let Some((segment, place)) = self.place_of(at) {
+                put(at, self.lists.item(segment, place));
+            }
+            at += MASS_THREADS;
         }
     }
 
@@ -336,15 +333,14 @@ impl<E: Element> Search<E> {
     /// where it is not listed.
     #[inline(always)]
     fn place_of(&self, at: u32) -> Option<(u32, u32)> {
-        const STEPS: usize = MASS_THREADS.trailing_zeros() as usize;
-        let mut segment = 0;
+        let (mut segment, mut step) = (0, MASS_THREADS / 2);
         // The last that starts there or before: those without items start where the next does.
-        unroll!(step in STEPS => {
-            let next = segment + (MASS_THREADS >> 1 >> step);
-            if self.memory.ranges.get(next) >> 16 <= at {
-                segment = next;
+        while step > 0 {
+            if self.memory.ranges.get(segment + step) >> 16 <= at {
+                segment += step;
             }
-        });
+            step /= 2;
+        }
         let (start, count) = self.listed_of(segment);
         if at - start < count { Some((segment, at - start)) } else { None }
     }
@@ -359,15 +355,20 @@ impl<E: Element> Search<E> {
             own = last.get(place);
             mass = self.nucleus.mass(E::value(element_of(own).1));
             last_masses.set(place, mass);
+        } else if place < count.next_multiple_of(AT_ONCE) {
+            last.set(place, 0);
+            last_masses.set(place, 0);
         }
         // Separates the masses, and earlier uses of the scratch memory, from their use.
         sync_threads();
-        let (mut before, mut other) = (0, 0);
-        while other < count && mass > 0 {
-            if last.get(other) > own {
-                before += last_masses.get(other);
-            }
-            other += 1;
+        let (mut before, mut first) = (0, 0);
+        while first < count && mass > 0 {
+            unroll!(pair in AT_ONCE as usize / 2 => {
+                let at = first + 2 * pair as u32;
+                let (others, masses) = (last.get_pair(at), last_masses.get_pair(at));
+                unroll!(i in 2 => { before += if others[i] > own { masses[i] } else { 0 }; });
+            });
+            first += AT_ONCE;
         }
         if before < wanted && wanted <= before + mass {
             scratch.set(0, own);
@@ -412,8 +413,10 @@ struct Sums {
     above: u64,
     /// That of this thread's segment.
     own_above: u64,
-    /// Whether all of what is in the window is listed.
+    /// Whether there is room for all of what is in the window.
     is_listed: bool,
+    /// Whether a segment has more in the window than its list.
+    exceeds_lists: bool,
 }
 
 /// The bin of a value in the window: greater ones come first.

@@ -194,7 +194,7 @@ impl WindowLayout {
 const _: () = assert!(WindowLayout::BYTES <= 64 * 1024, "compute capability 7.5 has no more");
 
 const _: () =
-    assert!(WindowLayout::LAST.is_multiple_of(8) && WindowLayout::ITEMS.is_multiple_of(8));
+    assert!(WindowLayout::LAST.is_multiple_of(16) && WindowLayout::ITEMS.is_multiple_of(16));
 
 /// What logarithms and ranks are taken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
