@@ -67,7 +67,9 @@ pub(super) fn blocks(problem: &Problem, device: &DeviceLimits, knobs: &Knobs) ->
 fn is_for_pieces(problem: &Problem, vectors: u32, share: u32, device: &DeviceLimits) -> bool {
     let Problem { rows, n, k, .. } = *problem;
     let is_quicker = match share {
-        _ if rows <= 2 => k <= 16 && vectors >= 70_000 || k <= 32 && vectors >= 85_000,
+        _ if rows <= 2 && k <= 16 => vectors >= 70_000,
+        _ if rows == 1 => k <= 32 && vectors >= 85_000,
+        _ if rows == 2 => k <= 32 && n >= 700_000,
         _ if rows <= 5 => k <= 32 && n >= 900_000,
         // Clusters of 4 leave every second multiprocessor idle; those of 2 a third.
         8..16 | 3 => k <= 32 && n >= 400_000,

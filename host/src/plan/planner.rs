@@ -321,6 +321,7 @@ impl Planner<'_> {
         // Measured on an H200: beyond, what more pieces spare to read they cost to merge.
         let most = match self.problem.k {
             ..=8 if vectors >= 1 << 18 => return most,
+            17..=32 if vectors < 1 << 20 => most.min(32),
             _ if vectors < 1 << 20 => most.min(40),
             _ => most.min(64),
         };

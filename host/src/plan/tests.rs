@@ -175,6 +175,8 @@ fn long_rows_are_read_in_whole_units() {
     let of_one = [1 << 19, 1 << 20, 2 << 20, 4 << 20, 8 << 20].map(|n| pieces(1, n, 32));
     assert_eq!(of_one, [32, 32, 32, 64, 64]);
     assert_eq!([pieces(2, 700_000, 32), pieces(2, 1_200_000, 100)], [22, 37]);
+    // The more are wanted, the longer it takes to merge a piece's.
+    assert_eq!([16, 17].map(|k| pieces(1, 600_000, k)), [37, 19]);
     // Few are merged so quickly that all multiprocessors read.
     assert_eq!([8, 9].map(|k| pieces(1, 1 << 20, k)), [132, 32]);
     assert_eq!(pieces(5, 2 << 20, 32), 26);
@@ -297,7 +299,8 @@ fn clusters_share_few_long_rows() {
     assert_eq!(cluster(1, 1 << 24, 50, &h200), 1);
     // Where few are wanted of longer rows, more blocks than clusters find room for are faster.
     let few = [1, 2, 3, 7, 8, 16, 20, 30, 34, 44, 45].map(|rows| cluster(rows, 600_000, 32, &h200));
-    assert_eq!(few, [1, 1, 8, 8, 8, 1, 4, 1, 1, 1, 2]);
+    assert_eq!(few, [1, 8, 8, 8, 8, 1, 4, 1, 1, 1, 2]);
+    assert_eq!([699_999, 700_000].map(|n| cluster(2, n, 32, &h200)), [8, 1]);
     assert_eq!([1, 16, 30, 44].map(|rows| cluster(rows, 600_000, 33, &h200)), [8, 4, 1, 2]);
     assert_eq!([16, 17].map(|k| cluster(2, 280_000, k, &h200)), [1, 8]);
     assert_eq!([2, 5, 6].map(|rows| cluster(rows, 900_000, 32, &h200)), [1, 1, 8]);
