@@ -173,10 +173,11 @@ impl<E: Element> Rows<E> {
         // SAFETY: the caller's contract.
         let (row, items) = unsafe { (self.row(number), self.items(0)) };
         let held = LaneRow::<E, U, 5>::load(&row, flip);
-        let mut chosen = held.quickly(k);
-        if chosen.count > short_items(k) {
-            chosen = held.exactly(k);
+        let mut places = held.quickly(k);
+        if places.of_warp() > short_items(k) {
+            places = held.exactly(k);
         }
+        let chosen = held.listed(places);
         held.put_together(&chosen, items);
         // Separates the items from their use.
         sync_warp(FULL_MASK);
@@ -208,7 +209,7 @@ impl<E: Element> Rows<E> {
         // SAFETY: the caller's contract.
         let (row, items) = unsafe { (self.row(number), self.items(half * PAIR_ITEMS)) };
         let held = LaneRow::<E, U, 4>::load(&row, flip);
-        let chosen = held.quickly(k);
+        let chosen = held.listed(held.quickly(k));
         // A shorter row has places to fill up.
         let is_done = is_there && k <= chosen.count && chosen.count <= PAIR_ITEMS;
         if is_done {

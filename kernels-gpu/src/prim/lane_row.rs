@@ -5,6 +5,7 @@
 //! more element of the first lanes ("stray").
 use core::marker::PhantomData;
 
+use cuda_std::count::opaque;
 use cuda_std::shared::SharedArray;
 use cuda_std::unroll;
 use cuda_std::warp::{
@@ -15,7 +16,6 @@ use super::element::Element;
 use super::rows::Row;
 use super::scan::{group_prefix_sum, warp_prefix_sum};
 use super::tops::{group_best_keys, group_sort_keys_descending};
-use crate::order::composite;
 use crate::params::Flip;
 
 /// A row in the registers of a group of `2^STEPS` lanes: keys, greater is better. A warp's groups
@@ -34,7 +34,6 @@ pub struct LaneRow<E: Element, const U: usize, const STEPS: usize> {
     head: u32,
     /// Lanes that have a vector.
     keyed_lanes: u32,
-    flip: Flip,
     element: PhantomData<E>,
 }
 
@@ -49,6 +48,12 @@ impl Places {
     #[inline(always)]
     fn of_lane(self) -> u32 {
         self.vectors.count_ones() + self.stray as u32
+    }
+
+    /// How many a warp has. For the lanes of a warp together.
+    #[inline(always)]
+    pub fn of_warp(self) -> u32 {
+        warp_reduce_add(FULL_MASK, self.of_lane())
     }
 }
 
@@ -88,13 +93,12 @@ impl<E: Element, const U: usize, const STEPS: usize> LaneRow<E, U, STEPS> {
             there: Places { vectors: there, stray: is_stray },
             head: row.head(),
             keyed_lanes: row.vector_count().min(Self::LANES),
-            flip,
             element: PhantomData,
         };
-        // What is not there has the worst key.
+        // What is not there has the worst key. Opaque, or else both ends' keys would be kept.
         unroll!(u in U => {
             unroll!(part in E::PER_VECTOR => {
-                held.keys[u][part] = E::key(unit.part(u, part)) ^ flip.mask();
+                held.keys[u][part] = opaque(E::key(unit.part(u, part)) ^ flip.mask());
             });
         });
         held
@@ -125,7 +129,7 @@ impl<E: Element, const U: usize, const STEPS: usize> LaneRow<E, U, STEPS> {
     /// these the best `k`; all of a row that has not so many groups. For the lanes of a warp
     /// together.
     #[inline(always)]
-    pub fn quickly(&self, k: u32) -> Chosen {
+    pub fn quickly(&self, k: u32) -> Places {
         let mut bound = 0;
         if k <= Self::LANES {
             let [first, second] = self.best_of_halves();
@@ -137,7 +141,7 @@ impl<E: Element, const U: usize, const STEPS: usize> LaneRow<E, U, STEPS> {
             };
             bound = warp_shuffle_idx(FULL_MASK, sorted, lane_id() - Self::lane() + k - 1);
         }
-        self.listed(self.places_where(|key| key >= bound))
+        self.places_where(|key| key >= bound)
     }
 
     /// The best keys of this lane's elements: of the first halves of its vectors, with the stray
@@ -156,28 +160,31 @@ impl<E: Element, const U: usize, const STEPS: usize> LaneRow<E, U, STEPS> {
 
     /// Numbers elements. For the lanes of a warp together.
     #[inline(always)]
-    fn listed(&self, places: Places) -> Chosen {
-        let through = group_prefix_sum::<STEPS>(places.of_lane());
+    pub fn listed(&self, places: Places) -> Chosen {
+        // Opaque, or else what is asked of lanes below is kept from the start.
+        let lane = opaque(lane_id()) % Self::LANES;
+        let through = group_prefix_sum::<STEPS>(lane, places.of_lane());
         let count = warp_shuffle_idx(FULL_MASK, through, lane_id() | (Self::LANES - 1));
         Chosen { places, slot: through - places.of_lane(), count }
     }
 
     /// Writes the chosen elements as items one behind the other. For the lanes of a warp together.
     #[inline(always)]
-    #[allow(unused_assignments)] // the last part written out moves `slot` for nobody
     pub fn put_together(&self, chosen: &Chosen, items: SharedArray<u64>) {
-        let (flip, places, mut slot) = (self.flip, chosen.places, chosen.slot);
-        let item = |key: u32, index| composite(key ^ flip.mask(), index, flip);
-        if places.stray {
-            items.set(slot, item(self.stray, self.stray_index));
+        let (places, mut slot) = (chosen.places, chosen.slot);
+        let mut put = |key: u32, index: u32| {
+            // In the words of `order::composite`: one of 64 bits would be kept for each element.
+            items.set_words(slot, [!index, key]);
             slot += 1;
+        };
+        if places.stray {
+            put(self.stray, self.stray_index);
         }
         unroll!(u in U => {
             unroll!(part in E::PER_VECTOR => {
                 if places.vectors >> (u * E::PER_VECTOR + part) & 1 != 0 {
                     let step = (u as u32 * Self::LANES) * E::PER_VECTOR as u32 + part as u32;
-                    items.set(slot, item(self.keys[u][part], self.index + step));
-                    slot += 1;
+                    put(self.keys[u][part], self.index + step);
                 }
             });
         });
@@ -194,16 +201,16 @@ fn places_below(count: u32) -> u32 {
 impl<E: Element, const U: usize> LaneRow<E, U, 5> {
     /// The best `k`; all where the row has no more. For the lanes of a warp together.
     #[inline(always)]
-    pub fn exactly(&self, k: u32) -> Chosen {
+    pub fn exactly(&self, k: u32) -> Places {
         let bound = self.bound(k);
         let better = self.places_where(|key| key > bound);
         let mut equal = self.places_where(|key| key == bound);
-        let needed = k.saturating_sub(warp_reduce_add(FULL_MASK, better.of_lane()));
-        if warp_reduce_add(FULL_MASK, equal.of_lane()) > needed {
+        let needed = k.saturating_sub(better.of_warp());
+        if equal.of_warp() > needed {
             equal = self.first_of(equal, needed);
         }
         let vectors = better.vectors | equal.vectors;
-        self.listed(Places { vectors, stray: better.stray || equal.stray })
+        Places { vectors, stray: better.stray || equal.stray }
     }
 
     /// The greatest key that `k` elements reach, or 0. For the lanes of a warp together.
@@ -212,8 +219,7 @@ impl<E: Element, const U: usize> LaneRow<E, U, 5> {
         let (mut bound, mut bit) = (0, 1u32 << 31);
         while bit != 0 {
             let tried = bound | bit;
-            let reaching = self.places_where(|key| key >= tried);
-            if warp_reduce_add(FULL_MASK, reaching.of_lane()) >= k {
+            if self.places_where(|key| key >= tried).of_warp() >= k {
                 bound = tried;
             }
             bit >>= 1;

@@ -8,13 +8,14 @@ use cuda_std::warp::{
 /// The sum of `value` over this lane and those below it. For the lanes of a warp together.
 #[inline(always)]
 pub fn warp_prefix_sum(value: u32) -> u32 {
-    group_prefix_sum::<5>(value)
+    group_prefix_sum::<5>(lane_id(), value)
 }
 
-/// As [`warp_prefix_sum`], of each group of `2^STEPS` lanes for itself.
+/// As [`warp_prefix_sum`], of each group of `2^STEPS` lanes for itself, in which this one is number
+/// `lane`.
 #[inline(always)]
-pub fn group_prefix_sum<const STEPS: usize>(value: u32) -> u32 {
-    let (mut sum, lane) = (value, lane_id() % (1 << STEPS));
+pub fn group_prefix_sum<const STEPS: usize>(lane: u32, value: u32) -> u32 {
+    let mut sum = value;
     unroll!(step in STEPS => {
         let distance = 1 << step;
         let below = warp_shuffle_up(FULL_MASK, sum, distance);
