@@ -171,7 +171,9 @@ impl<E: Element> Rows<E> {
     unsafe fn answer_by_warp<const U: usize>(&self, number: u32) {
         let ShortParams { k, flip, .. } = self.params;
         // SAFETY: the caller's contract.
-        let (row, items) = unsafe { (self.row(number), self.items(0)) };
+        let row = unsafe { self.row(number) };
+        // SAFETY: as above.
+        let items = unsafe { self.items(0) };
         let held = LaneRow::<E, U, 5>::load(&row, flip);
         let mut places = held.quickly(k);
         if places.of_warp() > short_items(k) {
@@ -207,7 +209,9 @@ impl<E: Element> Rows<E> {
         // The first again where there is no second.
         let number = if is_there { first + half } else { first };
         // SAFETY: the caller's contract.
-        let (row, items) = unsafe { (self.row(number), self.items(half * PAIR_ITEMS)) };
+        let row = unsafe { self.row(number) };
+        // SAFETY: as above.
+        let items = unsafe { self.items(half * PAIR_ITEMS) };
         let held = LaneRow::<E, U, 4>::load(&row, flip);
         let chosen = held.listed(held.quickly(k));
         // A shorter row has places to fill up.

@@ -218,10 +218,16 @@ fn bucket(workload: &Workload) -> Bucket {
     Bucket::of(dtype, rows, n, k)
 }
 
-/// The shortest and the longest rows of a workload's bucket, or nearly so.
-fn ends(workload: &Workload) -> [Workload; 2] {
-    let bucket = bucket(workload);
-    [bucket.n * 3 / 4, bucket.n * 11 / 8].map(|n| Workload { n: n.max(workload.k), ..*workload })
+/// The shortest and the longest rows of a workload's bucket, and the fewest and the most, or nearly
+/// so.
+fn ends(workload: &Workload) -> Vec<Workload> {
+    let bucket_of = bucket(workload);
+    let parts = |whole: usize| [(whole * 3).div_ceil(4), whole * 11 / 8];
+    let lengths = parts(bucket_of.n).map(|n| Workload { n: n.max(workload.k), ..*workload });
+    let batches = parts(bucket_of.rows).map(|rows| Workload { rows, ..*workload });
+    // Of one or two rows there is no other number in the bucket.
+    let is_other = |end: &Workload| end.rows != workload.rows && bucket(end) == bucket_of;
+    lengths.into_iter().chain(batches.into_iter().filter(is_other)).collect()
 }
 
 /// When all must be done.
@@ -251,9 +257,17 @@ mod tests {
     fn the_ends_are_in_the_bucket() {
         for shape in ["9x256:8:f32", "1x50257:50:bf16", "64x128256:2048:f16", "3x1048576:1:f32"] {
             let workload: Workload = shape.parse().unwrap();
-            let [shortest, longest] = ends(&workload);
-            assert!(shortest.n < longest.n);
-            assert_eq!([shortest, longest].map(|end| bucket(&end)), [bucket(&workload); 2]);
+            let ends = ends(&workload);
+            assert!(ends[0].n < ends[1].n);
+            assert!(ends.iter().all(|end| bucket(end) == bucket(&workload)), "{ends:?}");
+            let batches: Vec<usize> = ends[2..].iter().map(|end| end.rows).collect();
+            let others: &[usize] = match workload.rows {
+                1 => &[],
+                3 => &[5],
+                9 => &[6, 11],
+                _ => &[48, 88],
+            };
+            assert_eq!(batches, others, "{ends:?}");
         }
     }
 }

@@ -231,12 +231,12 @@ impl<'a, T: Element> Search<'a, T> {
             .all(|call| arm.median_of_us(call) <= (1.0 + GAIN) * planner.median_of_us(call))
     }
 
-    /// Whether what won for the workloads is not worse than the planner's choice for the shortest
-    /// and the longest rows of their bucket, for which it will count too.
+    /// Whether what won for the workloads is not worse than the planner's choice at the ends of
+    /// their bucket, for which it will count too.
     fn holds_at_the_ends(&self, candidate: &Candidate) -> Result<bool, Error> {
         let ends = ends(&self.workloads[0]);
         let mut search = Search::new(self.runtime, self.options, &ends, self.pool, None)?;
-        let problems = ends.map(|workload| workload.problem());
+        let problems: Vec<_> = ends.iter().map(Workload::problem).collect();
         if !Seen::default().is_new(self.runtime, &problems, candidate)? {
             // It cannot be planned there.
             return Ok(false);
@@ -308,7 +308,7 @@ mod tests {
             out: "unused.toml".into(),
             commit: String::new(),
         };
-        let room = [workloads.clone(), ends(&workloads[0]).to_vec()].concat();
+        let room = [workloads.clone(), ends(&workloads[0])].concat();
         let pool = Pool::<f32>::new(&runtime, &room, 1, 0).unwrap();
         let search = Search::new(&runtime, &options, &workloads, &pool, None).unwrap();
         // What the planner takes for such rows is no slower than itself.

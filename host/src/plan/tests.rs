@@ -334,6 +334,10 @@ fn rows_that_take_turns_have_few_warps() {
     assert_eq!([16_384, 16_400].map(|n| warps(600, n, 8)), [4, 8]);
     assert_eq!([96, 97, 208].map(|k| warps(264, 12_000, k)), [8, 16, 16]);
     assert_eq!(warps(600, 12_000, 97), 8);
+    // Two rows a multiprocessor that 4 warps would read have too few lanes for these.
+    assert_eq!([56, 57, 96].map(|k| warps(264, 5000, k)), [4, 16, 16]);
+    assert_eq!([264, 265].map(|rows| warps(rows, 5000, 96)), [16, 4]);
+    assert_eq!(warps(264, 5120, 96), 8);
 }
 
 /// The blocks of a cluster hold rows that one cannot, as few as can, where `k` is too large for a
