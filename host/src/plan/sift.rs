@@ -45,8 +45,8 @@ fn is_surveyed_in_turns(problem: &Problem, share: f64) -> bool {
     };
     match k {
         ..=384 => n <= few,
-        ..=512 => n <= more,
-        ..=IN_TURNS_K_MAX => n <= many,
+        385..=512 => n <= more,
+        513..=IN_TURNS_K_MAX => n <= many,
         _ => false,
     }
 }
