@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::problem::Problem;
 use crate::settings::Backend;
 
-/// An instance of a kernel that gives each row a warp.
+/// An instance of a kernel that gives each row a warp, or half of one.
 #[derive(Clone, Copy)]
 pub(super) struct Instance {
     kernel: &'static str,
@@ -27,10 +27,11 @@ impl Instance {
         if problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
             return None;
         }
-        if let Some(pair) = Instance::of_pair(problem, device) {
-            return Some(pair);
+        let pair = Instance::of_pair(problem, device);
+        if pair.is_some() {
+            return pair;
         }
-        // `short` has 32 keys to find a bound among, `medium` one of every vector. Measured on an
+        // `short` has a lane's keys to find a bound among, `medium` every vector's. Measured on an
         // H200: the latter is faster where the former do not tell, and these are enough.
         let keys = problem.n / problem.dtype.per_vector() as usize;
         let is_told_by_lanes = problem.k <= 16 || 5 * problem.k > 4 * keys;
