@@ -557,16 +557,13 @@ pub const CUT_WORDS: u32 = 2;
 pub const fn piece_k(k: u32, pieces: u32) -> u32 {
     let share = k.div_ceil(pieces);
     let given = share + 6 * share.isqrt() + 16;
-    if k <= FULL_LISTS_MAX || given > k { k } else { given }
+    if k <= SMALL_K_MAX || given > k { k } else { given }
 }
-
-/// The greatest `k` for which each piece gives all that may be wanted of it.
-const FULL_LISTS_MAX: u32 = 256;
 
 /// The greatest `k` of the kernels for few elements.
 pub const SMALL_K_MAX: u32 = 128;
 
-const _: () = assert!(SMALL_K_MAX <= FULL_LISTS_MAX && SMALL_K_MAX <= RANKED_MAX);
+const _: () = assert!(SMALL_K_MAX <= RANKED_MAX);
 
 /// Room for the candidates of a piece: the best `k`, and as many more as a survey's bound may admit
 /// of the units that it was found in. A piece with more is cropped.

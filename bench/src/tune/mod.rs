@@ -218,16 +218,19 @@ fn bucket(workload: &Workload) -> Bucket {
     Bucket::of(dtype, rows, n, k)
 }
 
-/// The shortest and the longest rows of a workload's bucket, and the fewest and the most, or nearly
-/// so.
+/// The shortest and the longest rows of a workload's bucket, the fewest and the most wanted
+/// elements, and the fewest and the most rows, or nearly so.
 fn ends(workload: &Workload) -> Vec<Workload> {
     let bucket_of = bucket(workload);
     let parts = |whole: usize| [(whole * 3).div_ceil(4), whole * 11 / 8];
     let lengths = parts(bucket_of.n).map(|n| Workload { n: n.max(workload.k), ..*workload });
     let batches = parts(bucket_of.rows).map(|rows| Workload { rows, ..*workload });
-    // Of one or two rows there is no other number in the bucket.
-    let is_other = |end: &Workload| end.rows != workload.rows && bucket(end) == bucket_of;
-    lengths.into_iter().chain(batches.into_iter().filter(is_other)).collect()
+    let wanted = parts(bucket_of.k).map(|k| Workload { k: k.min(workload.n), ..*workload });
+    // Of one or two there is no other number in the bucket.
+    let is_other = |end: &Workload| {
+        (end.rows, end.k) != (workload.rows, workload.k) && bucket(end) == bucket_of
+    };
+    lengths.into_iter().chain(wanted.into_iter().chain(batches).filter(is_other)).collect()
 }
 
 /// When all must be done.
@@ -260,7 +263,8 @@ mod tests {
             let ends = ends(&workload);
             assert!(ends[0].n < ends[1].n);
             assert!(ends.iter().all(|end| bucket(end) == bucket(&workload)), "{ends:?}");
-            let batches: Vec<usize> = ends[2..].iter().map(|end| end.rows).collect();
+            let others = ends[2..].iter().filter(|end| end.k == workload.k);
+            let batches: Vec<usize> = others.map(|end| end.rows).collect();
             let others: &[usize] = match workload.rows {
                 1 => &[],
                 3 => &[5],
@@ -268,6 +272,15 @@ mod tests {
                 _ => &[48, 88],
             };
             assert_eq!(batches, others, "{ends:?}");
+            let wanted: Vec<usize> =
+                ends.iter().map(|end| end.k).filter(|&k| k != workload.k).collect();
+            let others: &[usize] = match workload.k {
+                1 => &[],
+                8 => &[6, 11],
+                50 => &[48, 88],
+                _ => &[1536, 2816],
+            };
+            assert_eq!(wanted, others, "{ends:?}");
         }
     }
 }

@@ -80,6 +80,18 @@ fn is_for_pieces(problem: &Problem, vectors: u32, share: u32, device: &DeviceLim
     is_quicker || vectors >= BLOCKS_MAX * VECTORS_MAX
 }
 
+/// Whether a row is nearly too long for a cluster, and the two stages of `stream` are faster than
+/// its blocks, which tell each other more of so many wanted elements. Measured on an H200.
+pub(super) fn is_for_two_stages(problem: &Problem, device: &DeviceLimits) -> bool {
+    let Problem { dtype, rows, n, k, .. } = *problem;
+    let has_clusters = device.compute_capability >= COMPUTE_CAPABILITY;
+    let is_long = n >= 700_000 && n as u32 / dtype.per_vector() < BLOCKS_MAX * VECTORS_MAX;
+    has_clusters
+        && rows <= 2
+        && is_long
+        && ((33..=48).contains(&k) || (65..=104).contains(&k) && n < 1_000_000)
+}
+
 /// Plans a valid problem with at least one row, for clusters of so many blocks; `None` where their
 /// queues find no room.
 pub(super) fn plan(

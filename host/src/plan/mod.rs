@@ -373,6 +373,9 @@ fn choose(
         (Backend::Auto, Some(device)) if wide::is_surveyed(problem, device) => {
             (Backend::Stream, "auto: short rows of which half is wanted, two a multiprocessor")
         }
+        (Backend::Auto, Some(device)) if cluster::is_for_two_stages(problem, device) => {
+            (Backend::Stream, "auto: one or two rows so long that clusters read them slowly")
+        }
         (Backend::Auto, Some(device)) if problem.rows > device.multiprocessors as usize => {
             (Backend::Streaming, "auto: there is more than a row for every multiprocessor")
         }

@@ -41,6 +41,8 @@ pub(super) const FEW_WARPS: u32 = 8;
 const ALL_MAX: usize = 8192;
 /// The greatest `k` for which that never pays.
 const ALL_K_MIN: usize = 32;
+/// Candidates of a row that pieces give where nobody says how many.
+const CANDIDATES_MAX: u32 = 8192;
 /// Candidates that the merge still takes at once where nobody says how.
 const MERGE_AT_ONCE_MAX: u32 = 4096;
 /// Above this no queue fits on any GPU, and the layout's arithmetic could overflow.
@@ -246,24 +248,7 @@ impl Planner<'_> {
         } else if self.takes_turns() && rows == 2 && self.wants_more_lanes(vectors) {
             16
         } else if self.takes_turns() {
-            // Measured on an H200: with blocks of few warps one row's end overlaps another's
-            // reading; with no more than two long rows a multiprocessor there is nothing to
-            // overlap, and with more than four of 8 warps some wait for others to end.
-            let most = match self.problem.k {
-                k if k > LARGE_K_MIN => 32,
-                _ if rows <= 2 && vectors > SHORT_VECTORS_MAX => 16,
-                97..=208 if rows <= 2 => 16,
-                0..=96 if rows > 4 && vectors <= SHORT_VECTORS_MAX => 4,
-                0..=512 if rows <= 2 => 8,
-                0..=128 => 8,
-                129..=512 if self.problem.n <= 16_384 => 4,
-                129..=512 => 8,
-                513..=sift::IN_TURNS_K_MAX if self.problem.n <= sift::IN_TURNS_N_MAX => 8,
-                _ => 16,
-            };
-            // A bound is found among the lanes: a third more of them than wanted elements.
-            let least = (self.problem.k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
-            (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
+            self.warps_in_turns(rows as u32, vectors)
         } else {
             let depth_max = built(|depth| self.symbol(depth), FEW_WARPS)[0];
             let most = match self.problem.k {
@@ -285,6 +270,29 @@ impl Planner<'_> {
         if self.purpose == Purpose::Draw { warps.min(16) } else { warps }
     }
 
+    /// Warps of blocks that take turns, of so many rows a multiprocessor. Measured on an H200: with
+    /// blocks of few warps one row's end overlaps another's reading; with no more than two long rows
+    /// a multiprocessor there is nothing to overlap, and with more than four of 8 warps some wait for
+    /// others to end.
+    fn warps_in_turns(&self, rows: u32, vectors: u32) -> u32 {
+        let (n, k) = (self.problem.n, self.problem.k);
+        let is_short = vectors <= SHORT_VECTORS_MAX;
+        let most = match k {
+            0..=96 if rows > 4 && is_short => 4,
+            0..=128 if rows <= 2 && !is_short => 16,
+            97..=128 if rows <= 2 => 16,
+            0..=128 => 8,
+            129..=256 if rows > 4 && is_short && n <= 24_000 => 4,
+            129..=512 => 8,
+            513..=sift::IN_TURNS_K_MAX if rows > 2 && n <= sift::IN_TURNS_N_MAX => 8,
+            k if k <= LARGE_K_MIN => 16,
+            _ => 32,
+        };
+        // A bound is found among the lanes: a third more of them than wanted elements.
+        let least = (k as u32 * 4 / 3).div_ceil(WARP).next_power_of_two();
+        (vectors / (WARP * DEPTH_MAX)).next_power_of_two().clamp(least.min(most), most)
+    }
+
     /// Blocks a row: enough to fill the device, few enough to keep the merge short.
     fn pieces(&mut self, vectors: u32, warps: u32) -> u32 {
         if self.backend == Backend::Streaming {
@@ -295,13 +303,7 @@ impl Planner<'_> {
         let target = self.value(Knob::Stage1TargetCtas, self.device.multiprocessors);
         // More than one wave of blocks costs more than idle multiprocessors.
         let parallel = (target / rows).max(1);
-        // Measured on an H200: where pieces give all of many, more of them than this cost more to
-        // merge than they spare to read.
-        let preset = match k {
-            129..=256 => (self.problem.n as u32 / 128).clamp(1024, 8192),
-            _ => 8192,
-        };
-        let budget = self.value(Knob::TargetStage2Candidates, preset).max(k);
+        let budget = self.value(Knob::TargetStage2Candidates, CANDIDATES_MAX).max(k);
         let budget = match self.value(Knob::Stage1ParallelHint, 0) {
             0 => (1..=parallel).rev().find(|&p| p * self.piece_k(p) <= budget).unwrap_or(1),
             _ => u32::MAX,
@@ -329,12 +331,20 @@ impl Planner<'_> {
         // Measured on an H200: beyond, what more pieces spare to read they cost to merge.
         let most = match self.problem.k {
             ..=8 if vectors >= 1 << 18 => return most,
+            129..=256 if self.problem.dtype != Dtype::F32 && self.has_several_rows() => {
+                most.min(vectors.div_ceil(6250))
+            }
             17..=32 if vectors < 1 << 20 => most.min(32),
             _ if vectors < 1 << 20 => most.min(40),
             _ => most.min(64),
         };
         let piece_units = round.div_ceil(DEPTH_MAX * most);
         round.div_ceil(DEPTH_MAX * piece_units).max(16).min(round)
+    }
+
+    /// Whether the merges of so many rows take longer than that of one.
+    fn has_several_rows(&self) -> bool {
+        20 * self.problem.rows > self.device.multiprocessors as usize
     }
 
     /// Vectors of a row that one block reads as quickly as several would. Measured on an H200: some
@@ -350,10 +360,11 @@ impl Planner<'_> {
                 8 * registers
             }
             0..=SMALL_K_MAX => 4 * registers,
+            129..=512 if self.has_several_rows() => 4 * SHORT_VECTORS_MAX,
             129..=1024 => 2 * SHORT_VECTORS_MAX,
-            // Two or three pieces, each of which orders as many as one would.
+            // Two pieces, each of which orders as many as one would.
             2049..=4096 if 3 * self.problem.rows > self.device.multiprocessors as usize => {
-                4 * SHORT_VECTORS_MAX
+                8 * SHORT_VECTORS_MAX
             }
             _ => 0,
         }
@@ -371,8 +382,7 @@ impl Planner<'_> {
     /// have to be told apart. Measured on an H200: as many as the piece has for it;
     /// fewer where two blocks take turns, which hide each other's waits.
     fn depth(&mut self, piece_vectors: u32, warps: u32, piece_k: u32) -> u32 {
-        let per_part = self.problem.dtype.per_vector() * piece_k;
-        let fine = previous_power_of_two(piece_vectors / per_part.min(piece_vectors));
+        let fine = self.fine_depth(piece_vectors, piece_k);
         let all = piece_vectors.div_ceil(WARP * warps).next_power_of_two();
         let preset = if self.takes_all() {
             all
@@ -394,6 +404,29 @@ impl Planner<'_> {
             ));
         }
         depth
+    }
+
+    /// Vectors of a part of a piece of which so many elements are wanted, such that parts are small
+    /// enough to tell them apart. Measured on an H200, as all limits here.
+    fn fine_depth(&self, piece_vectors: u32, piece_k: u32) -> u32 {
+        // Vectors for each wanted element.
+        let share = piece_vectors / piece_k.min(piece_vectors);
+        let is_half = self.problem.dtype != Dtype::F32;
+        if piece_k <= SMALL_K_MAX {
+            return previous_power_of_two(share / self.problem.dtype.per_vector());
+        }
+        let four = match (self.takes_turns(), is_half) {
+            (true, false) => 15,
+            (true, true) => 20,
+            (false, false) => 22,
+            (false, true) if piece_k > 320 => 16,
+            (false, true) => 36,
+        };
+        match share {
+            share if share >= four => 4,
+            6.. => 2,
+            _ => 1,
+        }
     }
 
     /// Whether a row is so short, and so much of it wanted, that all of it goes into the queue.

@@ -33,11 +33,34 @@ pub(super) fn is_for(problem: &Problem, device: &DeviceLimits) -> bool {
     // A block surveys a row of so few as quickly, and has no sample to read and to sort first; and
     // where blocks take turns, one's end overlaps another's reading.
     let is_surveyed = match share {
-        ..=1.0 => dtype == Dtype::F32 && n <= 20_000 && k <= 256,
-        ..=2.0 => n <= 1 << 16 && k <= 208,
+        ..=1.0 => is_surveyed_alone(problem, share),
+        ..=2.0 => is_surveyed_by_two(problem),
         _ => is_surveyed_in_turns(problem, share),
     };
     !is_uneven && !is_surveyed && (is_short || share >= 1.0 || share >= 0.48 && k >= 1024)
+}
+
+/// Whether a block of 16 warps that surveys its row is faster, where each has a multiprocessor.
+/// Measured on an H200, as all limits here.
+fn is_surveyed_alone(problem: &Problem, share: f64) -> bool {
+    let Problem { dtype, n, k, .. } = *problem;
+    match dtype {
+        Dtype::F32 => k <= 160 || k <= 384 && n <= 30_000 || k <= 512 && share <= 0.8,
+        _ => k <= 512 && (n <= 70_000 || share <= 0.8),
+    }
+}
+
+/// Whether blocks of 8 warps that survey rows are faster, of which two share a multiprocessor.
+fn is_surveyed_by_two(problem: &Problem) -> bool {
+    let Problem { dtype, n, k, .. } = *problem;
+    let longest = match (dtype, k) {
+        (_, ..=208) => 1 << 16,
+        (Dtype::F32, 209..=384) => 28_000,
+        (Dtype::F16 | Dtype::Bf16, 209..=512) => 56_000,
+        (Dtype::F16 | Dtype::Bf16, 513..=768) => 45_000,
+        _ => 0,
+    };
+    n <= longest
 }
 
 /// Whether blocks of 8 warps that survey rows are faster, of which several share a multiprocessor.

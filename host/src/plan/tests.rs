@@ -164,6 +164,11 @@ fn auto_looks_at_the_rows() {
     let others = [of(265, 1000, 600), of(264, 1025, 600), of(264, 500, 400), of(264, 640, 600)];
     assert_eq!(others, [Backend::Streaming; 4]);
     assert_eq!(of(132, 1000, 600), Backend::Singlepass);
+    // Rows that are nearly too long for a cluster.
+    let long = [(1, 700_000, 33), (2, 999_999, 104), (1, (1 << 20) - 4, 48)];
+    assert_eq!(long.map(|(rows, n, k)| of(rows, n, k)), [Backend::Stream; 3]);
+    let others = [(3, 700_000, 33), (1, 699_999, 33), (1, 700_000, 64), (1, 1 << 20, 33)];
+    assert_eq!(others.map(|(rows, n, k)| of(rows, n, k)), [Backend::Singlepass; 4]);
 }
 
 /// A long row's pieces are read in whole units, by as many blocks as are worth their merge.
@@ -254,7 +259,8 @@ fn blocks_hold_rows_of_a_large_k() {
             (2048, 2048, 8),
             (2304, 2048, 16),
             (longest, 4096, 16),
-            (longest, 129, 16),
+            (longest, 769, 16),
+            (8192, 129, 32 / dtype.per_vector()),
             (longest / 2, 97, 8),
         ] {
             for rows in [1, 133] {
@@ -264,9 +270,28 @@ fn blocks_hold_rows_of_a_large_k() {
                 assert_eq!((grid, block), (rows as u32, 32 * warps), "{n}:{k}");
             }
         }
-        for (rows, n, k) in [(132, 3000, 2049), (132, longest / 2 + 1, 128), (132, 4096, 2048)] {
+        for (rows, n, k) in [
+            (132, 3000, 2049),
+            (132, longest / 2 + 1, 128),
+            (132, 4096, 2048),
+            // Long rows are surveyed, and those of which half is wanted.
+            (132, longest / 2 + 1, 240),
+            (265, longest / 2 + 1, 300),
+            (132, 1800, 900),
+        ] {
             assert!(launch(dtype, rows, n, k).symbol.starts_with("select"), "{rows}x{n}:{k}");
         }
+    }
+    for (dtype, rows, n, k) in [
+        (Dtype::F32, 132, 8193, 241),
+        (Dtype::F32, 264, 16_384, 241),
+        (Dtype::F32, 132, 2049, 1000),
+        (Dtype::Bf16, 132, 16_385, 601),
+        (Dtype::Bf16, 133, 16_384, 129),
+        (Dtype::Bf16, 132, 16_384, 201),
+        (Dtype::Bf16, 132, 4097, 2000),
+    ] {
+        assert!(launch(dtype, rows, n, k).symbol.starts_with("wide"), "{dtype:?} {rows}x{n}:{k}");
     }
     let crowded = [1200, 1201].map(|k| launch(Dtype::F32, 133, 2000, k).symbol);
     assert_eq!(crowded.map(|symbol| symbol == "wide_large_f32"), [true, false]);
@@ -332,7 +357,8 @@ fn rows_that_take_turns_have_few_warps() {
     };
     assert_eq!([528, 529, 3000].map(|rows| warps(rows, 12_000, 96)), [8, 4, 4]);
     assert_eq!([16_384, 16_400].map(|n| warps(600, n, 8)), [4, 8]);
-    assert_eq!([96, 97, 208].map(|k| warps(264, 12_000, k)), [8, 16, 16]);
+    assert_eq!([96, 97, 129].map(|k| warps(264, 12_000, k)), [8, 16, 8]);
+    assert_eq!([528, 529].map(|rows| warps(rows, 16_384, 256)), [8, 4]);
     assert_eq!(warps(600, 12_000, 97), 8);
     // Two rows a multiprocessor that 4 warps would read have too few lanes for these.
     assert_eq!([56, 57, 96].map(|k| warps(264, 5000, k)), [4, 16, 16]);
@@ -359,8 +385,13 @@ fn clusters_hold_rows_of_a_large_k() {
             (4 * of_block + 1, 129, 8),
             (8 * of_block, 4096, 8),
         ] {
-            // More blocks of 16-bit rows of which few are wanted get into each other's way.
-            let most = if dtype.per_vector() == 8 && k <= 320 { 16 } else { 132 };
+            // More blocks of 16-bit rows of which few are wanted get into each other's way, and more
+            // than 24 rows of two blocks one surveys faster.
+            let most = match (dtype.per_vector(), k) {
+                (8, ..=320) => 16,
+                (4, ..=240) if blocks == 2 => 48,
+                _ => 132,
+            };
             for (backend, rows) in [
                 (Backend::Singlepass, 1),
                 (Backend::Singlepass, most / blocks as usize),
@@ -377,6 +408,7 @@ fn clusters_hold_rows_of_a_large_k() {
             (1, 2 * of_block, 4097),
             (1, 8 * of_block + 1, 1000),
             (34, 8 * of_block, 1000),
+            (25, 2 * of_block, 240),
         ] {
             let launch = launch(dtype, rows, n, k, &h200, Backend::Singlepass);
             assert!(!launch.symbol.starts_with("wide"), "{launch}");
@@ -404,15 +436,17 @@ fn a_sample_sifts_long_rows() {
         first_launch(&Problem::new(dtype, rows, n, k), Backend::Streaming).symbol
     };
     for (rows, n, k) in [
-        (67, 20_000, 257),
-        (67, 20_001, 129),
+        (67, 20_000, 513),
+        (106, 30_000, 385),
+        (106, 30_001, 161),
         (133, 20_000, 512),
-        (34, 51_200, 129),
-        (132, 51_201, 129),
+        (34, 51_200, 513),
+        (132, 51_201, 161),
         (64, 200_000, 1024),
         (132, 262_144, 2048),
         (133, 51_200, 512),
-        (185, 51_200, 209),
+        (185, 28_000, 385),
+        (185, 28_001, 209),
         (185, 65_537, 129),
         (265, 51_200, 513),
         (397, 50_001, 385),
@@ -424,8 +458,11 @@ fn a_sample_sifts_long_rows() {
         assert_eq!(kernel(Dtype::F32, rows, n, k), "sift_f32", "{rows}x{n}:{k}");
     }
     for (rows, n, k) in [
-        (67, 20_000, 256),
-        (131, 51_201, 129),
+        (67, 20_000, 512),
+        (106, 30_000, 384),
+        (132, 51_201, 160),
+        (131, 51_201, 161),
+        (185, 28_000, 384),
         (63, 200_000, 1024),
         (64, 200_000, 1023),
         (132, 262_145, 2048),
@@ -452,6 +489,17 @@ fn a_sample_sifts_long_rows() {
     assert!(kernel(Dtype::Bf16, 265, 50_000, 800).starts_with("select"));
     assert!(kernel(Dtype::Bf16, 1000, 131_072, 512).starts_with("select"));
     assert_eq!(kernel(Dtype::Bf16, 67, 102_400, 1000), "sift_bf16");
+    let of_half = |rows, n, k| kernel(Dtype::Bf16, rows, n, k).starts_with("select");
+    assert!(
+        [(132, 70_000, 512), (105, 102_400, 512), (185, 56_000, 512)]
+            .iter()
+            .all(|&(r, n, k)| of_half(r, n, k))
+    );
+    assert!(
+        [(132, 70_000, 513), (132, 70_001, 512), (185, 56_001, 512)]
+            .iter()
+            .all(|&(r, n, k)| !of_half(r, n, k))
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@
 //! ```text
 //! an entry of the problem's own bucket; else the nearest of its neighbours:
 //!   the same type, or the other one of 16 bits;
-//!   n and k at most one power of two away each;
-//!   the same rows, or, where both have more rows than multiprocessors, one power away
+//!   n or k one power of two away, and the others the same;
+//!   or rows, where both have more of them than there are multiprocessors
 //! else nothing: the planner has heuristics
 //! ```
 //!
@@ -63,7 +63,7 @@ impl Bucket {
         let many = self.rows.min(other.rows) > multiprocessors as usize;
         let (rows, n, k) =
             (powers(self.rows, other.rows), powers(self.n, other.n), powers(self.k, other.k));
-        let counts = rows <= u32::from(many) && n <= 1 && k <= 1;
+        let counts = rows <= u32::from(many) && rows + n + k <= 1;
         // An entry of the problem's own shape comes first, of whichever 16-bit type.
         counts.then_some(2 * (rows + n + k) + types)
     }

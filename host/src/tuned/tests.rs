@@ -132,7 +132,9 @@ fn the_nearest_entry_is_found() {
     };
     assert_eq!(find(Dtype::F32, 64, 128_256, 50), Some((1 << 17, true)));
     assert_eq!(find(Dtype::F32, 50, 100_000, 90), Some((1 << 17, true)));
-    assert_eq!(find(Dtype::F32, 64, 262_144, 100), Some((1 << 17, false)));
+    assert_eq!(find(Dtype::F32, 64, 262_144, 50), Some((1 << 17, false)));
+    assert_eq!(find(Dtype::F32, 64, 128_256, 100), Some((1 << 17, false)));
+    assert_eq!(find(Dtype::F32, 64, 262_144, 100), None, "two steps away");
     // Two neighbours as near as one another: the smaller.
     assert_eq!(find(Dtype::F32, 64, 65_536, 50), Some((1 << 15, false)));
     assert_eq!(find(Dtype::F32, 64, 1 << 19, 50), None);

@@ -164,6 +164,21 @@ pub fn topk_of(case: &Case) -> TopK {
     TopK::new(case.k).largest(case.largest)
 }
 
+/// The first of the cases that `streaming` plans in a way whose explanation has these words.
+pub fn first_planned(
+    runtime: &Runtime,
+    mut cases: impl Iterator<Item = Case>,
+    words: &str,
+) -> Case {
+    let is_planned = |case: &Case| {
+        let Case { dtype, rows, n, k, .. } = *case;
+        let topk = topk_of(case).backend(Backend::Streaming);
+        let plan = topk.plan(runtime, &Problem::new(dtype, rows, n, k)).expect("planned");
+        plan.explain().contains(words)
+    };
+    cases.find(is_planned).expect("some case is planned so")
+}
+
 /// Every pattern, type and shape; asserts each answer, and all of them by their digest.
 pub fn run_seed_table(mut answer_of: impl FnMut(&Case) -> Answer) {
     let mut digest = Digest::new();

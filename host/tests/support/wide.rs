@@ -1,33 +1,30 @@
 //! Rows that a block holds, or the blocks of a cluster: every pattern, against the reference.
 use aikf_topk::{Backend, Problem, Runtime};
-use kernels_gpu::params::{wide_items, wide_max};
+use kernels_gpu::params::wide_max;
 use kernels_gpu::testkit::{Case, Pattern};
 
-use super::{DTYPES, assert_same, assert_same_of_lengths, reference, select_on_device, topk_of};
+use super::{
+    DTYPES, assert_same, assert_same_of_lengths, first_planned, reference, select_on_device,
+    topk_of,
+};
 use crate::with_type;
 
-/// Every pattern in rows of about the greatest lengths that so many warps hold; `k`, type, end and
-/// alignment take turns. `rows` are more than there are multiprocessors.
+/// Every pattern in rows of about the greatest lengths that so many warps hold; `k` of those for
+/// which the kernel is planned, type, end and alignment take turns. `rows` are more than there are multiprocessors.
 pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
     for (number, pattern) in Pattern::ALL.into_iter().enumerate() {
         for (at, warps) in [1, 2, 4, 8, 16].into_iter().enumerate() {
             let turn = number + at;
             let dtype = DTYPES[turn % 3];
             let n = wide_max(dtype, warps) as usize - turn;
-            // Where a block would sort as many places as the row has, another is wanted.
-            let is_held = |&k: &usize| {
-                let items = wide_items(k as u32) as usize;
-                k <= 4096.min(n) && (n <= items || items.next_power_of_two() < n)
-            };
+            let case =
+                |k| Case { pattern, dtype, rows, n, k, largest: turn % 4 > 0, lead: turn % 8 };
             let turns = [129, 1000, 256, 4096, 2048, n].into_iter().cycle();
-            let k = turns.skip((number + 2 * at) % 6).find(is_held).expect("256 at least");
-            let case = Case { pattern, dtype, rows, n, k, largest: turn % 4 > 0, lead: turn % 8 };
+            let turns = turns.skip((number + 2 * at) % 6).take(6).filter(|&k| k <= 4096.min(n));
+            let case = first_planned(runtime, turns.map(case), "a block holds");
             let topk = topk_of(&case).backend(Backend::Streaming);
-            let problem = Problem::new(dtype, rows, n, k);
-            let plan = topk.plan(runtime, &problem).expect("planned").explain();
-            assert!(plan.contains("a block holds"), "{plan}");
             let answer = with_type!(dtype, select_on_device(runtime, &topk, &case));
-            assert_same(&answer, &reference(&case), k, &case);
+            assert_same(&answer, &reference(&case), case.k, &case);
         }
     }
 }

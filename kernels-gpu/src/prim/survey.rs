@@ -45,7 +45,7 @@ use super::rows::{Row, Unit, least_key, part_of_lane};
 use super::team::Team;
 use super::tops::{Gathering, Ranking};
 use crate::order::index_of;
-use crate::params::{Flip, bound_spare};
+use crate::params::{Flip, SMALL_K_MAX, bound_spare};
 
 /// The part of a row that one block surveys: each warp walks a stretch of its own. Where `LARGE` is
 /// not set, a bound is always looked for.
@@ -470,7 +470,9 @@ impl Peers for Alone {
             sync_threads();
             return Crowd::Unknown;
         }
-        let for_bound = Gathering::new(k, survey.warps);
+        // Measured on an H200: the parts' keys tell more wanted elements apart sooner.
+        let few = !LARGE || k <= SMALL_K_MAX;
+        let for_bound = if few { Gathering::new(k, survey.warps) } else { None };
         let gathering =
             if tops == 0 { for_bound } else { Gathering::new(k.max(tops), survey.warps) };
         let gathering =
