@@ -277,12 +277,15 @@ impl Planner<'_> {
     fn warps_in_turns(&self, rows: u32, vectors: u32) -> u32 {
         let (n, k) = (self.problem.n, self.problem.k);
         let is_short = vectors <= SHORT_VECTORS_MAX;
+        // Most multiprocessors have one row.
+        let is_uneven = 5 * self.problem.rows <= 8 * self.device.multiprocessors as usize;
         let most = match k {
             0..=96 if rows > 4 && is_short => 4,
             0..=128 if rows <= 2 && !is_short => 16,
             97..=128 if rows <= 2 => 16,
             0..=128 => 8,
             129..=256 if rows > 4 && is_short && n <= 24_000 => 4,
+            129..=512 if is_uneven && n > 16_384 => 16,
             129..=512 => 8,
             513..=sift::IN_TURNS_K_MAX if rows > 2 && n <= sift::IN_TURNS_N_MAX => 8,
             k if k <= LARGE_K_MIN => 16,
@@ -331,15 +334,20 @@ impl Planner<'_> {
         // Measured on an H200: beyond, what more pieces spare to read they cost to merge.
         let most = match self.problem.k {
             ..=8 if vectors >= 1 << 18 => return most,
-            129..=256 if self.problem.dtype != Dtype::F32 && self.has_several_rows() => {
-                most.min(vectors.div_ceil(6250))
-            }
+            129..=256 if self.merges_slowly() => return most.min(vectors.div_ceil(6250)),
             17..=32 if vectors < 1 << 20 => most.min(32),
             _ if vectors < 1 << 20 => most.min(40),
             _ => most.min(64),
         };
         let piece_units = round.div_ceil(DEPTH_MAX * most);
         round.div_ceil(DEPTH_MAX * piece_units).max(16).min(round)
+    }
+
+    /// Whether the last blocks take so long to merge what many pieces of 16-bit rows give that fewer
+    /// are faster.
+    fn merges_slowly(&self) -> bool {
+        let is_half = self.problem.dtype != Dtype::F32;
+        is_half && self.backend != Backend::Stream && self.has_several_rows()
     }
 
     /// Whether the merges of so many rows take longer than that of one.
@@ -375,7 +383,13 @@ impl Planner<'_> {
     fn piece_k(&self, pieces: u32) -> u32 {
         let k = self.problem.k as u32;
         let gives_all = self.backend == Backend::Stream || pieces == 1;
-        if gives_all { k } else { piece_k(k, pieces) }
+        match piece_k(k, pieces) {
+            _ if gives_all => k,
+            // Measured on an H200: so many are found sooner among parts than among lanes, as they
+            // are where they are one more.
+            97..=SMALL_K_MAX if k > SMALL_K_MAX => SMALL_K_MAX + 1,
+            given => given,
+        }
     }
 
     /// Vectors that a lane keeps in flight, fewer for a large `k`, for which smaller parts of a row
@@ -422,9 +436,10 @@ impl Planner<'_> {
             (false, true) if piece_k > 320 => 16,
             (false, true) => 36,
         };
+        let two = if self.takes_turns() || !is_half { 6 } else { 9 };
         match share {
             share if share >= four => 4,
-            6.. => 2,
+            share if share >= two => 2,
             _ => 1,
         }
     }

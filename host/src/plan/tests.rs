@@ -174,9 +174,10 @@ fn auto_looks_at_the_rows() {
 /// A long row's pieces are read in whole units, by as many blocks as are worth their merge.
 #[test]
 fn long_rows_are_read_in_whole_units() {
-    let pieces = |rows, n, k| {
-        first_launch(&Problem::new(Dtype::F32, rows, n, k), Backend::Singlepass).grid / rows as u32
+    let of = |dtype, rows, n, k| {
+        first_launch(&Problem::new(dtype, rows, n, k), Backend::Singlepass).grid / rows as u32
     };
+    let pieces = |rows, n, k| of(Dtype::F32, rows, n, k);
     let of_one = [1 << 19, 1 << 20, 2 << 20, 4 << 20, 8 << 20].map(|n| pieces(1, n, 32));
     assert_eq!(of_one, [32, 32, 32, 64, 64]);
     assert_eq!([pieces(2, 700_000, 32), pieces(2, 1_200_000, 100)], [22, 37]);
@@ -185,6 +186,10 @@ fn long_rows_are_read_in_whole_units() {
     // Few are merged so quickly that all multiprocessors read.
     assert_eq!([8, 9].map(|k| pieces(1, 1 << 20, k)), [132, 32]);
     assert_eq!(pieces(5, 2 << 20, 32), 26);
+    // Several rows of which hundreds are wanted: each is one block's for longer.
+    assert_eq!([64, 66].map(|rows| pieces(rows, 1 << 16, 200)), [1, 1]);
+    assert_eq!([1 << 17, 200_000, 1 << 20].map(|n| of(Dtype::Bf16, 16, n, 200)), [1, 4, 8]);
+    assert_eq!([6, 7].map(|rows| of(Dtype::Bf16, rows, 200_000, 200)), [16, 4]);
 }
 
 /// A warp holds short rows, and somewhat longer ones where there are more than multiprocessors.
@@ -359,6 +364,7 @@ fn rows_that_take_turns_have_few_warps() {
     assert_eq!([16_384, 16_400].map(|n| warps(600, n, 8)), [4, 8]);
     assert_eq!([96, 97, 129].map(|k| warps(264, 12_000, k)), [8, 16, 8]);
     assert_eq!([528, 529].map(|rows| warps(rows, 16_384, 256)), [8, 4]);
+    assert_eq!([211, 212].map(|rows| warps(rows, 20_000, 300)), [16, 8]);
     assert_eq!(warps(600, 12_000, 97), 8);
     // Two rows a multiprocessor that 4 warps would read have too few lanes for these.
     assert_eq!([56, 57, 96].map(|k| warps(264, 5000, k)), [4, 16, 16]);

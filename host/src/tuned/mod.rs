@@ -10,7 +10,8 @@
 //! an entry of the problem's own bucket; else the nearest of its neighbours:
 //!   the same type, or the other one of 16 bits;
 //!   n or k one power of two away, and the others the same;
-//!   or rows, where both have more of them than there are multiprocessors
+//!   or rows, where both have more of them than there are multiprocessors;
+//!   of these, those that leave the choice to the planner
 //! else nothing: the planner has heuristics
 //! ```
 //!
@@ -100,15 +101,6 @@ pub struct TunedEntry {
     pub planner_us: f64,
 }
 
-impl TunedEntry {
-    /// Whether it counts for buckets that have no entry, too: unless it gained so little that it
-    /// may be lost there. Measured on an H200: what gained 4 % cost a shape of a bucket near by 16.
-    fn is_for_neighbours(&self) -> bool {
-        const GAIN_MIN: f64 = 1.08;
-        self.backend == Backend::Auto || self.planner_us >= GAIN_MIN * self.median_us
-    }
-}
-
 /// Where a table comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,14 +145,15 @@ impl TunedTable {
         let Problem { dtype, rows, n, k, .. } = *problem;
         let own = Bucket::of(dtype, rows, n, k);
         let distance = |entry: &&TunedEntry| own.distance(&entry.bucket, device.multiprocessors);
-        let near = self.entries.iter().filter_map(|entry| Some((distance(&entry)?, entry)));
+        // Measured on an H200: what gained 8 % for one shape cost one near by 30.
+        let counts = |entry: &&TunedEntry| {
+            entry.backend == Backend::Auto || Bucket { dtype, ..entry.bucket } == own
+        };
+        let near = self.entries.iter().filter(counts);
+        let near = near.filter_map(|entry| Some((distance(&entry)?, entry)));
         let order = |bucket: &Bucket| (bucket.rows, bucket.n, bucket.k, bucket.dtype.name());
-        let nearest = near.min_by_key(|(distance, entry)| {
-            (*distance, entry.backend != Backend::Auto, order(&entry.bucket))
-        });
-        let (_, entry) = nearest?;
-        let is_own = entry.bucket == own;
-        (is_own || entry.is_for_neighbours()).then_some((entry, is_own))
+        let nearest = near.min_by_key(|(distance, entry)| (*distance, order(&entry.bucket)));
+        nearest.map(|(_, entry)| (entry, entry.bucket == own))
     }
 
     /// Whether this is the kind of GPU that the table is of.
