@@ -159,7 +159,7 @@ knobs! {
         "0", [Stream, Singlepass], [1];
     /// `stream`, `singlepass`: wanted candidates a row for the merge; raised to k where less.
     TargetStage2Candidates = "target_stage2_candidates", "AIKF_TARGET_STAGE2_CANDIDATES",
-        Legal::Range(1, u32::MAX), "8192; from 1024 on, by the row's length, for a k of 129 to 256",
+        Legal::Range(1, u32::MAX), "8192",
         [Stream, Singlepass], [2048, 4096, 16384];
     /// `stream`: the merge has room for all candidates, or for a tile of them at a time.
     Stage2Impl = "stage2_impl", "AIKF_STAGE2_IMPL", Legal::Words(&["default", "tiles"]),

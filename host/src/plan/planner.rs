@@ -271,9 +271,9 @@ impl Planner<'_> {
     }
 
     /// Warps of blocks that take turns, of so many rows a multiprocessor. Measured on an H200: with
-    /// blocks of few warps one row's end overlaps another's reading; with no more than two long rows
-    /// a multiprocessor there is nothing to overlap, and with more than four of 8 warps some wait for
-    /// others to end.
+    /// blocks of few warps one row's end overlaps another's reading; with no more than two long
+    /// rows a multiprocessor there is nothing to overlap, and with more than four of 8 warps some
+    /// wait for others to end.
     fn warps_in_turns(&self, rows: u32, vectors: u32) -> u32 {
         let (n, k) = (self.problem.n, self.problem.k);
         let is_short = vectors <= SHORT_VECTORS_MAX;
@@ -343,8 +343,8 @@ impl Planner<'_> {
         round.div_ceil(DEPTH_MAX * piece_units).max(16).min(round)
     }
 
-    /// Whether the last blocks take so long to merge what many pieces of 16-bit rows give that fewer
-    /// are faster.
+    /// Whether the last blocks take so long to merge what many pieces of 16-bit rows give that
+    /// fewer are faster.
     fn merges_slowly(&self) -> bool {
         let is_half = self.problem.dtype != Dtype::F32;
         is_half && self.backend != Backend::Stream && self.has_several_rows()

@@ -50,7 +50,7 @@ fn is_surveyed_alone(problem: &Problem, share: f64) -> bool {
     }
 }
 
-/// Whether blocks of 8 warps that survey rows are faster, of which two share a multiprocessor.
+/// Whether blocks that survey rows are faster, of which two share a multiprocessor.
 fn is_surveyed_by_two(problem: &Problem) -> bool {
     let Problem { dtype, n, k, .. } = *problem;
     let longest = match (dtype, k) {

@@ -391,8 +391,8 @@ fn clusters_hold_rows_of_a_large_k() {
             (4 * of_block + 1, 129, 8),
             (8 * of_block, 4096, 8),
         ] {
-            // More blocks of 16-bit rows of which few are wanted get into each other's way, and more
-            // than 24 rows of two blocks one surveys faster.
+            // More blocks of 16-bit rows of which few are wanted get into each other's way, and
+            // more than 24 rows of two blocks one surveys faster.
             let most = match (dtype.per_vector(), k) {
                 (8, ..=320) => 16,
                 (4, ..=240) if blocks == 2 => 48,

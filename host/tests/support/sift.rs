@@ -10,7 +10,8 @@ use super::{
 use crate::with_type;
 
 /// Every pattern in rows a little longer than a block holds, and `factor` times as long; `k` of
-/// those for which the kernel is planned, type, end and alignment take turns. `rows` are so many that no clusters hold them.
+/// those for which the kernel is planned, type, end and alignment take turns. `rows` are so many
+/// that no clusters hold them.
 pub fn give_the_same_answer(runtime: &Runtime, rows: usize, factor: usize) {
     for (turn, pattern) in Pattern::ALL.into_iter().cycle().take(2 * Pattern::ALL.len()).enumerate()
     {

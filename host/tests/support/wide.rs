@@ -10,7 +10,8 @@ use super::{
 use crate::with_type;
 
 /// Every pattern in rows of about the greatest lengths that so many warps hold; `k` of those for
-/// which the kernel is planned, type, end and alignment take turns. `rows` are more than there are multiprocessors.
+/// which the kernel is planned, type, end and alignment take turns. `rows` are more than there are
+/// multiprocessors.
 pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
     for (number, pattern) in Pattern::ALL.into_iter().enumerate() {
         for (at, warps) in [1, 2, 4, 8, 16].into_iter().enumerate() {
