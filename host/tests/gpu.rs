@@ -160,7 +160,7 @@ fn rows_in_blocks_of_clusters(runtime: &Runtime) {
 
 /// Clusters of two for each would be more blocks than any GPU has multiprocessors.
 fn long_rows_of_a_large_k(runtime: &Runtime) {
-    support::sift::give_the_same_answer(runtime, 200, 2);
+    support::sift::give_the_same_answer(runtime, 110, 2);
     support::sift::ragged_rows(runtime, 90);
 }
 

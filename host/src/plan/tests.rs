@@ -208,7 +208,7 @@ fn warps_hold_short_rows() {
     // Of a row that fills its warp a block finds few faster.
     let alone = [(1000, 16), (1000, 17), (700, 16)].map(|(n, k)| kernel(Dtype::F32, 1, n, k));
     assert_eq!(alone.map(|symbol| symbol.starts_with("medium")), [false, true, true]);
-    let of_512 = [16, 17, 96, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
+    let of_512 = [32, 33, 96, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
     assert_eq!(of_512, ["short_f32_u4", "medium_f32_u8", "medium_f32_u8", "short_f32_u4"]);
     for (rows, n, k) in [(132, 1025, 48), (133, 4097, 50), (132, 2049, 96)] {
         assert!(kernel(Dtype::F32, rows, n, k).starts_with("select"), "{rows}x{n}:{k}");
