@@ -17,7 +17,7 @@ pub fn give_the_same_answer(runtime: &Runtime, rows: usize) {
             let turn = number + at;
             let dtype = DTYPES[turn % 3];
             let n = short_max(dtype, vectors) as usize - turn;
-            let k = [50, 17, 96, 17, 64, 33, 90][turn % 7].min(n);
+            let k = [50, 17, 96, 32, 64, 33, 90][turn % 7].min(n);
             let case = Case { pattern, dtype, rows, n, k, largest: turn % 5 > 0, lead: turn % 8 };
             assert_right(runtime, &case, "1 a warp");
         }
