@@ -139,8 +139,8 @@ knobs! {
         [Streaming], [64, 128, 256];
     /// `streaming`: warps in a block.
     StreamingWarps = "streaming_warps", "AIKF_STREAMING_WARPS", Legal::Numbers(&[4, 8, 16, 32]),
-        "16; 8 or 4 where a multiprocessor has more than two rows; fewer for short rows or a k up \
-         to 16; 32 for one above 2048",
+        "16; 8 or 4 where a multiprocessor has several rows; fewer for short rows or a k up to 16; \
+         32 for one above 2048",
         [Streaming], [4, 8, 16, 32];
     /// `stream`, `singlepass`: warps in a block that reads rows.
     Stage1Warps = "stage1_warps", "AIKF_STAGE1_WARPS", Legal::PowerOfTwo(1, 32),
