@@ -35,7 +35,8 @@ impl Instance {
         // `medium` has every vector's. Measured on an H200: the latter is faster where the former
         // do not tell, and these are enough.
         let keys = problem.n / problem.dtype.per_vector() as usize;
-        let is_told_by_lanes = problem.k <= 32 || 5 * problem.k > 4 * keys;
+        let few = if problem.n <= 512 { 32 } else { 16 };
+        let is_told_by_lanes = problem.k <= few || 5 * problem.k > 4 * keys;
         if let Some(vectors) = SHORT_VECTORS.into_iter().find(fits).filter(|_| is_told_by_lanes) {
             return Some(Instance { kernel: "short", vectors, warps: 8, rows: 1 });
         }

@@ -210,6 +210,8 @@ fn warps_hold_short_rows() {
     assert_eq!(alone.map(|symbol| symbol.starts_with("medium")), [false, true, true]);
     let of_512 = [32, 33, 96, 103].map(|k| kernel(Dtype::F32, 1, 512, k));
     assert_eq!(of_512, ["short_f32_u4", "medium_f32_u8", "medium_f32_u8", "short_f32_u4"]);
+    let of_16_bits = [(512, 32), (513, 16), (513, 17)].map(|(n, k)| kernel(Dtype::Bf16, 1, n, k));
+    assert_eq!(of_16_bits, ["short_bf16_u2", "short_bf16_u4", "medium_bf16_u8"]);
     for (rows, n, k) in [(132, 1025, 48), (133, 4097, 50), (132, 2049, 96)] {
         assert!(kernel(Dtype::F32, rows, n, k).starts_with("select"), "{rows}x{n}:{k}");
     }
