@@ -156,6 +156,14 @@ fn a_gain_counts_for_no_other_shape() {
 }
 
 #[test]
+fn where_neighbours_differ_the_planner_decides() {
+    let entries = vec![entry(Dtype::F32, 64, 1 << 15, 64), kept(Dtype::F32, 64, 1 << 17, 64)];
+    let tables = TunedTables::of("a test", table(entries));
+    let hit = tables.find(&Problem::new(Dtype::F32, 64, 1 << 16, 50), &device()).unwrap();
+    assert_eq!(hit.entry.backend, Backend::Auto);
+}
+
+#[test]
 fn a_plan_takes_the_tables_word_where_nobody_else_has_said_one() {
     let tables = TunedTables::of("a test", table(vec![entry(Dtype::F32, 64, 1 << 17, 64)]));
     let problem = Problem::new(Dtype::F32, 64, 128_256, 50);
