@@ -198,7 +198,7 @@ impl Walk {
                 *logit = f32::NEG_INFINITY;
             }
         }
-        let is_filtered = params.has_cut() || params.min_p > 0.0;
+        let is_filtered = params.has_cut() || params.has_min_p();
         Walk::Whole(Whole::new(logits, max, params, is_filtered))
     }
 
@@ -272,7 +272,7 @@ impl<'a> Scores<'a> {
     fn raw(raw: &'a [f32]) -> Scores<'a> {
         let max = greatest(raw);
         let params = super::params::SamplingParams { seed: Some(0), ..Default::default() };
-        let params = params.encode(raw.len());
+        let params = params.encode(raw.len(), FilterOrder::HuggingFace);
         let filter = RowFilter::new(&params, FilterOrder::HuggingFace, max, raw.len() as u32);
         let kept = Kept(raw.iter().map(|x| filter.can_draw(*x)).collect());
         let whole = Whole::new(raw.to_vec(), max, &params, false);

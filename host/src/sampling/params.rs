@@ -1,7 +1,8 @@
 //! [`SamplingParams`]: how one row is sampled.
 use std::hash::{BuildHasher, RandomState};
 
-use kernels_gpu::sampling::params::{RowParams, SORTED_K_MAX};
+use kernels_gpu::sampling::filter::min_p_bound;
+use kernels_gpu::sampling::params::{FilterOrder, RowParams, SORTED_K_MAX};
 
 use crate::error::Error;
 
@@ -112,23 +113,25 @@ impl SamplingParams {
         rule("presence_penalty", presence, within(presence, -2.0, 2.0), two)
     }
 
-    /// As a kernel gets it, for rows of `n` elements. A `top_k` of a whole row becomes none, where
-    /// that changes nothing but the work.
-    pub(crate) fn encode(&self, n: usize) -> RowParams {
+    /// As a kernel gets it, for rows of `n` elements and filters in this order. A `top_k` of a
+    /// whole row becomes none, where that changes nothing but the work.
+    pub(crate) fn encode(&self, n: usize, order: FilterOrder) -> RowParams {
         let top_k = usize::try_from(self.top_k).unwrap_or(0);
         let off = top_k > SORTED_K_MAX as usize && top_k >= n;
-        RowParams {
+        let row = RowParams {
             seed: self.seed.unwrap_or_else(entropy),
             position: self.position,
             temperature: self.temperature,
             top_p: self.top_p,
-            min_p: self.min_p,
+            min_p_bound: f32::NEG_INFINITY,
             repetition_penalty: self.repetition_penalty,
             frequency_penalty: self.frequency_penalty,
             presence_penalty: self.presence_penalty,
             top_k: if off { 0 } else { top_k as u32 },
             reserved: 0,
-        }
+        };
+        let bound = min_p_bound(self.min_p, row.draw_temperature(), order);
+        RowParams { min_p_bound: bound, ..row }
     }
 }
 
@@ -173,14 +176,18 @@ mod tests {
 
     #[test]
     fn a_top_k_of_everything_is_none() {
-        let k = |top_k, n| SamplingParams { top_k, ..Default::default() }.encode(n).top_k;
+        let k = |top_k, n| {
+            SamplingParams { top_k, ..Default::default() }.encode(n, FilterOrder::HuggingFace).top_k
+        };
         assert_eq!([k(-1, 9), k(0, 9), k(5, 9), k(9, 9)], [0, 0, 5, 9]);
         assert_eq!([k(2000, 5000), k(5000, 5000), k(i64::MAX, 5000)], [2000, 0, 0]);
     }
 
     #[test]
     fn without_a_seed_every_row_gets_its_own() {
-        let seeds: Vec<u64> = (0..4).map(|_| SamplingParams::default().encode(9).seed).collect();
+        let seeds: Vec<u64> = (0..4)
+            .map(|_| SamplingParams::default().encode(9, FilterOrder::HuggingFace).seed)
+            .collect();
         assert!(seeds.windows(2).all(|pair| pair[0] != pair[1]), "{seeds:?}");
     }
 }

@@ -72,7 +72,7 @@ impl Needs {
                 full: needs.full || full,
                 full_top_k: needs.full_top_k || full && row.top_k > 0,
                 full_top_p: needs.full_top_p || full && row.top_p < 1.0,
-                full_min_p: needs.full_min_p || full && row.min_p > 0.0,
+                full_min_p: needs.full_min_p || full && row.has_min_p(),
             }
         })
     }

@@ -317,6 +317,6 @@ impl Sampler {
             return Err(Error::Buffer { what, actual, needed: rows });
         }
         params.iter().try_for_each(SamplingParams::validate)?;
-        Ok((0..rows).map(|row| params[row % params.len()].encode(n)).collect())
+        Ok((0..rows).map(|row| params[row % params.len()].encode(n, self.order)).collect())
     }
 }

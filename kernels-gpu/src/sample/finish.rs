@@ -176,9 +176,10 @@ impl<E: Element> Candidates<E> {
         }
     }
 
-    /// What candidate `at` of `count` weighs in the draw, without a branch.
+    /// What candidate `at` of `count` weighs in the draw if min-p keeps it, and whether that does.
+    /// Without a branch.
     #[inline(always)]
-    fn weight_straight(&self, at: u32, count: u32) -> u64 {
+    fn weight_straight(&self, at: u32, count: u32) -> (u64, bool) {
         let item = if at < count { self.items.get(at) } else { empty(0) };
         let logit = if is_empty(item) { f32::NEG_INFINITY } else { self.logit(item) };
         self.filter.draw_weight_straight(logit)
@@ -287,10 +288,7 @@ impl<const LARGE: bool> Sampling<LARGE> {
         // Each lane's is a sample's. They need no mass, and are worked out beside the weights.
         let words = draw_word(row.seed, row.position, lane_id());
         let few = Few::new(count, |at| candidates.weight_straight(at, count));
-        let mut total = few.total();
-        if candidates.filter.has_top_p() {
-            total = few.mass_at(candidates.filter.top_p_target(total));
-        }
+        let total = self.mass_kept(&few, &candidates.filter);
         let log_total = self.log_total(candidates, total);
         let targets = multiply_high(words, total) + 1;
         let mut sample = 0;
@@ -304,6 +302,19 @@ impl<const LARGE: bool> Sampling<LARGE> {
             }
             sample += 1;
         }
+    }
+
+    /// What top-p and min-p keep of a few candidates. Each keeps a prefix: both together the
+    /// shorter one.
+    #[inline(always)]
+    fn mass_kept(&self, few: &Few, filter: &RowFilter) -> u64 {
+        let all = few.total();
+        let near = if filter.has_min_p() { few.mass_near() } else { all };
+        if !filter.has_top_p() {
+            return near;
+        }
+        let whole = if filter.is_min_p_first() { near } else { all };
+        few.mass_at(filter.top_p_target(whole)).min(near)
     }
 
     /// The logarithm of what is drawn from, where it is wanted: it takes as long as a draw.

@@ -198,7 +198,7 @@ unsafe fn weigh<E: Element>(
         if most == f32::NEG_INFINITY || params.is_cut(&own) {
             return false;
         }
-        if own.min_p == 0.0 {
+        if !own.has_min_p() {
             return true;
         }
         // Once more, against the greatest.

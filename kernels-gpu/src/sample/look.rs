@@ -10,7 +10,7 @@ use super::sieve::Sieve;
 use crate::order::{bits_of_key, key};
 use crate::prim::element::Element;
 use crate::prim::mass::warp_sum_u64;
-use crate::sampling::filter::{RowFilter, least_within, min_p_reach};
+use crate::sampling::filter::{RowFilter, least_within};
 use crate::sampling::launch::{FullParams, MASS_THREADS};
 use crate::sampling::params::{FilterOrder, RowParams};
 use crate::sampling::segment::{WHOLE_SHARE, Weigher, row_mass, segments};
@@ -73,7 +73,7 @@ impl Near {
     /// The same where the row has a min-p, else nothing.
     #[inline(always)]
     fn of(self, row: &RowParams) -> Self {
-        let words = if row.min_p > 0.0 { self.words } else { core::ptr::null_mut() };
+        let words = if row.has_min_p() { self.words } else { core::ptr::null_mut() };
         Near { words, ..self }
     }
 
@@ -177,7 +177,7 @@ pub struct Look<E: Element> {
     pub sieve: Sieve,
     /// What min-p may keep of the row.
     near: Near,
-    /// The distance from the greatest that min-p reaches, at most.
+    /// The least distance from the greatest that min-p keeps.
     reach: f32,
 }
 
@@ -207,7 +207,7 @@ impl<E: Element> Look<E> {
             greatest: f32::NEG_INFINITY,
             sieve: Sieve::all(),
             near: near.of(row),
-            reach: min_p_reach(row, params.order),
+            reach: row.min_p_bound,
         }
     }
 

@@ -282,7 +282,7 @@ pub fn raw_params() -> RowParams {
         position: 0,
         temperature: 1.0,
         top_p: 1.0,
-        min_p: 0.0,
+        min_p_bound: f32::NEG_INFINITY,
         repetition_penalty: 1.0,
         frequency_penalty: 0.0,
         presence_penalty: 0.0,

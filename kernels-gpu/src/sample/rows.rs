@@ -38,7 +38,7 @@ impl RowTable {
             position: unsafe { or_own(self.positions, number, || longs.get(long + 1)) },
             temperature: float(4),
             top_p: float(5),
-            min_p: float(6),
+            min_p_bound: float(6),
             repetition_penalty: float(7),
             frequency_penalty: float(8),
             presence_penalty: float(9),

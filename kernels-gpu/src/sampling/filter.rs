@@ -21,20 +21,20 @@ pub const fn masking_key(bits: u32, infinity: u32) -> u32 {
     key(if magnitude > infinity { infinity | 0x8000_0000 } else { bits }, infinity)
 }
 
-/// A distance from the greatest logit that is at most the least one that min-p keeps, found without
-/// a logarithm; `-inf` without a min-p.
-#[inline(always)]
-pub fn min_p_reach(row: &RowParams, order: FilterOrder) -> f32 {
-    if row.min_p < f32::MIN_POSITIVE {
-        return f32::NEG_INFINITY;
-    }
-    // Between powers of two a logarithm is above the straight line; the rest is for roundings.
-    let line = row.min_p.to_bits() as f32 / (1u32 << 23) as f32 - 127.0 - 1e-4;
-    let temperature = match order {
+/// The least distance from the greatest logit that a min-p keeps, where the draw has such a
+/// temperature; `-inf` for a min-p of 0.
+pub fn min_p_bound(min_p: f32, temperature: f32, order: FilterOrder) -> f32 {
+    let filter_temperature = match order {
         FilterOrder::LlamaCpp => 1.0,
-        _ => row.draw_temperature(),
+        _ => temperature,
     };
-    line * core::f32::consts::LN_2 * temperature
+    // p_i / p_max >= min_p is the same as x_i - max >= T * ln(min_p), which needs no exponential
+    // and is monotone in x_i.
+    if min_p > 0.0 {
+        (ln(min_p as f64) * filter_temperature as f64) as f32
+    } else {
+        f32::NEG_INFINITY
+    }
 }
 
 /// A logit that none is below of which the distance from `greatest`, or from anything above it, is
@@ -64,39 +64,27 @@ impl RowFilter {
     /// The filters of a row of `n` elements, the greatest of which is `max`, above `-inf`.
     #[inline(always)]
     pub fn new(row: &RowParams, order: FilterOrder, max: f32, n: u32) -> RowFilter {
-        let temperature = if row.is_greedy() { 1.0 } else { row.temperature };
-        let draw_factor = 1.0 / temperature;
-        let (filter_temperature, filter_factor) = match order {
-            FilterOrder::LlamaCpp => (1.0, 1.0),
-            _ => (temperature, draw_factor),
-        };
-        // p_i / p_max >= min_p is the same as x_i - max >= T * ln(min_p), which needs no
-        // exponential and is monotone in x_i.
-        let bound = if row.min_p > 0.0 {
-            (ln(row.min_p as f64) * filter_temperature as f64) as f32
-        } else {
-            f32::NEG_INFINITY
+        let draw_factor = 1.0 / row.draw_temperature();
+        let filter_factor = match order {
+            FilterOrder::LlamaCpp => 1.0,
+            _ => draw_factor,
         };
         RowFilter {
             max,
             filter_factor,
             draw_factor,
-            bound,
+            bound: row.min_p_bound,
             scale: scale(n),
             top_p: row.top_p,
             min_p_first: matches!(order, FilterOrder::Vllm),
         }
     }
 
-    /// Whether a row's tokens weigh for top-p what they weigh in the draw: at the same temperature,
-    /// and with the same ones turned away by min-p.
+    /// Whether a row's tokens weigh for top-p what they weigh in the draw, if min-p keeps them: at
+    /// the same temperature.
     #[inline(always)]
     pub fn weighs_alike(row: &RowParams, order: FilterOrder) -> bool {
-        match order {
-            FilterOrder::HuggingFace => row.min_p <= 0.0,
-            FilterOrder::Vllm => true,
-            FilterOrder::LlamaCpp => row.min_p <= 0.0 && row.draw_temperature() == 1.0,
-        }
+        !matches!(order, FilterOrder::LlamaCpp) || row.draw_temperature() == 1.0
     }
 
     /// How far a logit lies below the greatest: at most 0. Where the greatest is `+inf`, others are
@@ -145,14 +133,24 @@ impl RowFilter {
         fixed(exp(distance * self.draw_factor), self.scale)
     }
 
-    /// As [`RowFilter::draw_weight`], without a branch.
+    /// What a token weighs in the draw if min-p keeps it, and whether that does. Without a branch.
     #[inline(always)]
-    pub fn draw_weight_straight(&self, logit: f32) -> u64 {
+    pub fn draw_weight_straight(&self, logit: f32) -> (u64, bool) {
         let below = if logit < self.max { logit - self.max } else { f32::NEG_INFINITY };
         let distance = if logit == self.max { 0.0 } else { below };
-        let scaled = distance * self.draw_factor;
-        let kept = if distance < self.bound { f32::NEG_INFINITY } else { scaled };
-        fixed_exp(kept, self.scale)
+        (fixed_exp(distance * self.draw_factor, self.scale), distance >= self.bound)
+    }
+
+    /// Whether top-p's mass is a share of what min-p keeps.
+    #[inline(always)]
+    pub fn is_min_p_first(&self) -> bool {
+        self.min_p_first
+    }
+
+    /// Whether min-p keeps anything back.
+    #[inline(always)]
+    pub fn has_min_p(&self) -> bool {
+        self.bound > f32::NEG_INFINITY
     }
 
     /// Fractional bits of a token's weights.

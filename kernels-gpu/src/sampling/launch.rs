@@ -83,14 +83,16 @@ impl FullParams {
     /// Whether a row is drawn from in the phase [`Phase::Cut`].
     #[inline(always)]
     pub fn is_cut(&self, row: &RowParams) -> bool {
-        row.has_cut() || row.min_p > 0.0 && self.cuts_min_p != 0
+        row.has_cut() || row.has_min_p() && self.cuts_min_p != 0
     }
 
     /// Whether a row with a top-p is drawn from by `full_window`, where the launch behind it draws
     /// from others: top-p's masses are the draw's.
     #[inline(always)]
     pub fn draws_in_window(&self, row: &RowParams) -> bool {
-        self.has_window != 0 && row.has_cut() && RowFilter::weighs_alike(row, self.order)
+        let keeps_alike = !row.has_min_p() || matches!(self.order, FilterOrder::Vllm);
+        let weighs_alike = keeps_alike && RowFilter::weighs_alike(row, self.order);
+        self.has_window != 0 && row.has_cut() && weighs_alike
     }
 }
 

@@ -19,8 +19,8 @@ pub struct RowParams {
     pub temperature: f32,
     /// The share of the mass that is kept, above 0 and at most 1, which keeps all.
     pub top_p: f32,
-    /// The least probability that is kept, as a share of the greatest; 0 keeps all.
-    pub min_p: f32,
+    /// The least distance from the greatest logit that min-p keeps, at most 0; `-inf` keeps all.
+    pub min_p_bound: f32,
     /// What the logits of tokens that occurred are divided by (or multiplied, where negative).
     pub repetition_penalty: f32,
     /// What a token's logit loses each time that it was generated.
@@ -59,6 +59,12 @@ impl RowParams {
     #[inline(always)]
     pub fn has_cut(&self) -> bool {
         self.top_k > 0 || self.top_p < 1.0
+    }
+
+    /// Whether the row has a min-p.
+    #[inline(always)]
+    pub fn has_min_p(&self) -> bool {
+        self.min_p_bound > f32::NEG_INFINITY
     }
 
     /// The temperature of the draw, above 0.

@@ -14,7 +14,8 @@ fn device(multiprocessors: u32, shared_kib: u32) -> DeviceLimits {
 }
 
 fn plan(sampler: &Sampler, problem: &Problem, params: &[SamplingParams]) -> SamplePlan {
-    let rows: Vec<RowParams> = params.iter().map(|row| row.encode(problem.n)).collect();
+    let rows: Vec<RowParams> =
+        params.iter().map(|row| row.encode(problem.n, sampler.order)).collect();
     let limits = device(132, 227);
     let settings = Settings::default();
     SamplePlan::new(sampler, problem, Needs::of(&rows), Some(&limits), &settings).expect("legal")
@@ -130,7 +131,7 @@ fn assert_sound(plan: &SamplePlan) -> usize {
 #[test]
 fn a_device_with_little_shared_memory_will_do() {
     let problem = Problem::new(Dtype::Bf16, 8, 128_256, 1);
-    let rows = [of(1024, 0.9).encode(problem.n)];
+    let rows = [of(1024, 0.9).encode(problem.n, FilterOrder::HuggingFace)];
     let limits = device(40, 48);
     let settings = Settings::default();
     let plan =
