@@ -91,6 +91,7 @@ impl PreparedStep {
                 Argument::Radix(params) => pointer(params),
                 Argument::Runs(params) => pointer(params),
                 Argument::Sample(params) => pointer(params),
+                Argument::WarpSample(params) => pointer(params),
                 Argument::Full(params) => pointer(params),
                 Argument::Score(params) => pointer(params),
                 Argument::Process(params) => pointer(params),

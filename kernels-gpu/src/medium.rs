@@ -7,6 +7,7 @@
 //! bound = a key that k of the row's 256 groups reach by their best elements, and few more
 //! list the elements that reach it; where they are too many, find a higher bound by bisection
 //! read these elements again; sort, write them
+//! medium_sample: or draw tokens from the best of them
 //! ```
 //!
 //! What the real code does differently: a bound is a step, the upper half of a key where elements
@@ -18,7 +19,7 @@
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Lengths `[rows]` of
 //! `u32`, or null where every row has `n`. Values `[rows, k]` in the input's type, indices
-//! `[rows, k]` of `u32` or `i64`.
+//! `[rows, k]` of `u32` or `i64`; of `medium_sample` what `sample::outputs` says.
 //!
 //! # Work split
 //! A warp a row; a lane has `8 * B` vectors of 16 bytes, 32 vectors apart.
@@ -45,7 +46,7 @@
 //!
 //! # Ties, NaN, tail
 //! By key, then index. A row of fewer than k elements gets `-inf` (`+inf` for the smallest) and no
-//! index in the places left.
+//! index in the places left. To [`medium_sample`] a NaN is `-inf` (prim::masking).
 //!
 //! # Source
 //! Bisection on the value in a warp: RTop-K (Xie et al., 2024). Groups: Dr. Top-k (Gaihre et al.,
@@ -55,15 +56,23 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{
-    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max, warp_reduce_min,
+    FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_reduce_add, warp_reduce_max, warp_reduce_min,
+    warp_vote_ballot,
 };
 
 use crate::order::composite;
 use crate::params::{Flip, Order, SHORT_LANE_ITEMS, ShortParams, short_items};
-use crate::prim::answer::{Answer, AnswerShape};
+use crate::prim::answer::{Answer, AnswerShape, sort_of_warp};
 use crate::prim::element::Element;
 use crate::prim::held::{GROUPS, HeldRow, Places, step_of};
+use crate::prim::masking::Masking;
 use crate::prim::rows::{Row, row_length};
+use crate::sample::candidates::{Candidates, Found};
+use crate::sample::outputs::{Outputs, RowOutputs};
+use crate::sample::rows::RowTable;
+use crate::sampling::filter::RowFilter;
+use crate::sampling::launch::WarpSampleParams;
+use crate::sampling::params::RowParams;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -79,18 +88,12 @@ pub unsafe fn medium<E: Element, const B: usize>(
     params: ShortParams,
 ) {
     let ShortParams { rows, k, flip, index, .. } = params;
-    let warp = thread_idx_x() / WARP_SIZE;
-    let number = block_idx_x() * (block_dim_x() / WARP_SIZE) + warp;
+    let number = warp_number();
     if number >= rows {
         return;
     }
-    let start = x.wrapping_add(number as usize * params.row_stride as usize);
-    // SAFETY: the caller's contract on `lengths`.
-    let n = unsafe { row_length(lengths, number, params.n) };
-    // SAFETY: the caller's contract on `x`.
-    let row = unsafe { Row::<E>::new(start, n) };
-    // SAFETY: the launch contract grants the shared memory, a part for each warp.
-    let items = unsafe { SharedArray::<u64>::new(8 * warp * short_items(k)) };
+    // SAFETY: the caller's contract on input and shared memory.
+    let (row, items) = unsafe { row_of::<E>(x, lengths, number, &params) };
     let held = HeldRow::<E, B>::load(&row, flip);
     let chosen = choose(&held, k, short_items(k));
     let count = held.list(&chosen, items);
@@ -107,6 +110,116 @@ pub unsafe fn medium<E: Element, const B: usize>(
             answer.write_of_warp(items, count);
         }
     }
+}
+
+/// As [`medium`], and draws tokens from the best k.
+///
+/// # Safety
+/// As for [`medium`], but for values and indices; and
+/// - *in bounds*: what table and outputs name has the shapes of `sample::rows` and
+///   `sample::outputs`; a call draws once a row, or at most 32 times with replacement;
+/// - *no concurrent writer*: nothing writes the table, nothing else touches the outputs.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
+pub unsafe fn medium_sample<E: Element, const B: usize>(
+    x: *const E::Raw,
+    lengths: *const u32,
+    rows: *const RowParams,
+    seeds: *const u64,
+    positions: *const u64,
+    tokens: *mut u32,
+    status: *mut u32,
+    logprobs: *mut u32,
+    ranks: *mut u32,
+    params: WarpSampleParams,
+) {
+    let WarpSampleParams { short, order, num_samples, .. } = params;
+    let number = warp_number();
+    if number >= short.rows {
+        return;
+    }
+    // SAFETY: the caller's contract on input and shared memory.
+    let (row, items) = unsafe { row_of::<E>(x, lengths, number, &short) };
+    let mut held = HeldRow::<E, B>::load(&row, Flip::LARGEST);
+    let table = RowTable { rows, seeds, positions };
+    // The row's loads are on their way while this is found out.
+    // SAFETY: the caller's contract on the table.
+    if unsafe { table.sorted_k(number) } == 0 {
+        return;
+    }
+    let has_nan = warp_vote_ballot(FULL_MASK, held.mask_nans()) != 0;
+    let chosen = choose(&held, short.k, short_items(short.k));
+    let count = held.list(&chosen, items);
+    // On its way while the candidates are ordered.
+    // SAFETY: the caller's contract on the table.
+    let own = unsafe { table.get(number) };
+    let row = row.masking();
+    match count {
+        0..=32 => order_listed::<_, 1>(&row, items, count),
+        33..=64 => order_listed::<_, 2>(&row, items, count),
+        65..=128 => order_listed::<_, 4>(&row, items, count),
+        _ => order_listed::<_, SHORT_LANE_ITEMS>(&row, items, count),
+    }
+    let (top_tokens, top_logprobs) = (core::ptr::null_mut(), core::ptr::null_mut());
+    let outputs = Outputs { tokens, status, logprobs, ranks, top_tokens, top_logprobs };
+    // SAFETY: the caller's contract on the outputs; the row is this warp's.
+    let out = unsafe { RowOutputs::new(outputs, number, num_samples) };
+    let wanted = own.sorted_k().min(short.k);
+    let found = Found::new::<Masking<E>>(items, count, wanted, has_nan);
+    if lane_id() == 0 {
+        out.put_status(found.status);
+    }
+    if found.count > 0 {
+        let filter = RowFilter::new(&own, order, found.max, row.len());
+        Candidates::<Masking<E>>::new(items, filter).draw_few(&own, found.count, &out);
+    } else {
+        out.put_none(lane_id(), WARP_SIZE);
+    }
+}
+
+/// This warp's number in the grid.
+#[inline(always)]
+fn warp_number() -> u32 {
+    block_idx_x() * (block_dim_x() / WARP_SIZE) + thread_idx_x() / WARP_SIZE
+}
+
+/// Row `number`, and this warp's shared memory.
+///
+/// # Safety
+/// The contract of [`medium`], of `x`, `lengths` and the launch; there is such a row.
+#[inline(always)]
+unsafe fn row_of<E: Element>(
+    x: *const E::Raw,
+    lengths: *const u32,
+    number: u32,
+    params: &ShortParams,
+) -> (Row<E>, SharedArray<u64>) {
+    let start = x.wrapping_add(number as usize * params.row_stride as usize);
+    // SAFETY: the caller's contract on `lengths`.
+    let n = unsafe { row_length(lengths, number, params.n) };
+    // SAFETY: the caller's contract on `x`.
+    let row = unsafe { Row::<E>::new(start, n) };
+    let warp = thread_idx_x() / WARP_SIZE;
+    // SAFETY: the launch contract grants the shared memory, a part for each warp.
+    let items = unsafe { SharedArray::new(8 * warp * short_items(params.k)) };
+    (row, items)
+}
+
+/// Puts the best of `count` listed elements in the list's place, in order. For the lanes of a warp
+/// together.
+#[inline(always)]
+fn order_listed<E: Element, const R: usize>(row: &Row<E>, list: SharedArray<u64>, count: u32) {
+    let items = sort_of_warp::<E, R>(fetch(row, Flip::LARGEST, list, count), Flip::LARGEST);
+    // Separates the list's reads from what is written there.
+    sync_warp(FULL_MASK);
+    unroll!(i in R => {
+        let rank = lane_id() * R as u32 + i as u32;
+        if rank < count {
+            list.set(rank, items[i]);
+        }
+    });
+    // Separates the ordered elements from their use.
+    sync_warp(FULL_MASK);
 }
 
 /// More elements than this are fewer with a better bound, if there is one: what lanes sort as

@@ -4,13 +4,15 @@ use cuda_std::kernels;
 #[cfg(any(sm90, feature = "emulator"))]
 use crate::cluster::{cluster, cluster_sample};
 use crate::params::{MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
-use crate::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
+use crate::sampling::launch::{
+    FullParams, ProcessParams, SampleParams, ScoreParams, WarpSampleParams,
+};
 use crate::sampling::params::RowParams;
 #[cfg(any(sm90, feature = "emulator"))]
 use crate::wide_cluster::wide_cluster;
 #[cfg(any(target_arch = "nvptx64", feature = "emulator"))]
 use crate::{
-    medium::medium,
+    medium::{medium, medium_sample},
     merge::merge,
     prim::element::{Bf16, F16, F32},
     radix::{radix_count, radix_emit, radix_rank},
@@ -99,6 +101,15 @@ kernels! {
     medium_bf16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 1>;
     medium_bf16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 2>;
     medium_bf16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 4>;
+    medium_sample_f32_u8[threads 128, blocks 8](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F32, 1>;
+    medium_sample_f32_u16[threads 128, blocks 5](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F32, 2>;
+    medium_sample_f32_u32[threads 128, blocks 3](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F32, 4>;
+    medium_sample_f16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F16, 1>;
+    medium_sample_f16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F16, 2>;
+    medium_sample_f16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F16, 4>;
+    medium_sample_bf16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<Bf16, 1>;
+    medium_sample_bf16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<Bf16, 2>;
+    medium_sample_bf16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<Bf16, 4>;
     sift_f32[threads 512, blocks 2](x: *const u32, lengths: *const u32, values: *mut u32, indices: *mut u32, params: ShortParams) = sift::<F32>;
     sift_f16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = sift::<F16>;
     sift_bf16[threads 512, blocks 2](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = sift::<Bf16>;

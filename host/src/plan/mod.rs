@@ -2,7 +2,9 @@
 use std::fmt::{self, Write as _};
 
 use kernels_gpu::params::{Index, MergeParams, RadixParams, RunParams, SelectParams, ShortParams};
-use kernels_gpu::sampling::launch::{FullParams, ProcessParams, SampleParams, ScoreParams};
+use kernels_gpu::sampling::launch::{
+    FullParams, ProcessParams, SampleParams, ScoreParams, WarpSampleParams,
+};
 
 use self::planner::Purpose;
 use crate::error::Error;
@@ -83,6 +85,8 @@ pub enum Argument {
     Null,
     /// Scalars of `sample`.
     Sample(SampleParams),
+    /// Scalars of `medium_sample`.
+    WarpSample(WarpSampleParams),
     /// Scalars of the kernels that read whole rows.
     Full(FullParams),
     /// Scalars of the kernels of logarithms and ranks.
@@ -349,15 +353,20 @@ fn of_blocks(
 }
 
 /// The launch of `sample` for a valid problem with at least one row, with the arguments that
-/// `select` would have.
+/// `select` would have; or where warps `may_draw` and that is faster, of `medium_sample`, with
+/// those of `medium`.
 pub(crate) fn sample_launch(
     problem: &Problem,
     backend: Backend,
+    may_draw: bool,
     device: &DeviceLimits,
     knobs: &Knobs,
     reasons: &mut Vec<String>,
 ) -> Result<(Step, Workspace), Error> {
-    let plan = of_blocks(problem, Purpose::Draw, backend, device, knobs, reasons)?;
+    let plan = match may_draw.then(|| short::Instance::to_draw(problem, device)).flatten() {
+        Some(held) => short::plan(problem, held, backend, device, reasons)?,
+        None => of_blocks(problem, Purpose::Draw, backend, device, knobs, reasons)?,
+    };
     let GpuPlan { mut steps, workspace } = plan;
     Ok((steps.swap_remove(0), workspace))
 }

@@ -51,6 +51,18 @@ impl Instance {
         is_fast.then_some(Instance { kernel: "medium", vectors, warps: 4, rows: 1 })
     }
 
+    /// The one whose warps also draw from their rows, where there are more of these than blocks of
+    /// `sample` find room for at once.
+    pub(super) fn to_draw(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
+        let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
+        let is_crowded = problem.rows > device.multiprocessors as usize;
+        if !is_crowded || problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
+            return None;
+        }
+        let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
+        Some(Instance { kernel: "medium_sample", vectors, warps: 4, rows: 1 })
+    }
+
     /// The one that gives each row half a warp, where that is faster than a warp. Measured on an
     /// H200: with more rows it issues fewer instructions a row; with few it waits longer for each.
     fn of_pair(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {

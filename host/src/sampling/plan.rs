@@ -16,11 +16,11 @@
 //! Rows of both kinds may stand in one call: a launch leaves rows alone that are not its own.
 use std::fmt::Write as _;
 
-use kernels_gpu::params::Dtype;
+use kernels_gpu::params::{Dtype, SelectParams, ShortParams};
 use kernels_gpu::sampling::launch::{
     DIGIT_BYTES, FULL_BYTES, FullParams, GUESS_BINS, GUESS_BYTES, LIST_WORDS, MASS_THREADS,
     MASS_WORDS, Phase, ProcessParams, SAMPLE_SCRATCH_BYTES, STATE_WORDS, SampleParams, ScoreParams,
-    ScoreSource, WINDOW_INDEX_BITS, WindowLayout, digit_shifts,
+    ScoreSource, WINDOW_INDEX_BITS, WarpSampleParams, WindowLayout, digit_shifts,
 };
 use kernels_gpu::sampling::params::{FilterOrder, RowParams};
 use kernels_gpu::sampling::segment::{SEGMENT, segments};
@@ -311,9 +311,17 @@ impl<'a> Planner<'a> {
         self.reasons.push(format!("sample: as the selection of the best {k} by {backend}"));
         let shared_bytes_max = self.device.shared_bytes_max - SAMPLE_SCRATCH_BYTES;
         let device = DeviceLimits { shared_bytes_max, ..self.device.clone() };
+        let may_draw = top == 0 && self.draws_by_warps();
         let (step, workspace) =
-            sample_launch(&problem, backend, &device, self.knobs, &mut self.reasons)?;
+            sample_launch(&problem, backend, may_draw, &device, self.knobs, &mut self.reasons)?;
         Ok(Selection { is_raw, num_samples, top, step, workspace })
+    }
+
+    /// Whether one warp can draw a row's tokens, whatever its parameters.
+    fn draws_by_warps(&self) -> bool {
+        let Sampler { order, num_samples, replacement, .. } = *self.sampler;
+        let draws_alike = num_samples == 1 || replacement && num_samples <= WARP_SIZE;
+        draws_alike && order != FilterOrder::LlamaCpp
     }
 
     /// The workspace: what must be zero first.
@@ -381,11 +389,38 @@ impl<'a> Planner<'a> {
     }
 
     fn sample(&mut self, selection: &Selection) {
+        match selection.step.arguments[..] {
+            [.., Argument::Select(select)] => self.sample_by_blocks(selection, select),
+            [.., Argument::Short(short)] => self.sample_by_warps(selection, short),
+            _ => unreachable!("a selection's last argument are its scalars"),
+        }
+    }
+
+    fn sample_by_warps(&mut self, selection: &Selection, short: ShortParams) {
+        let Sampler { order, logprobs, .. } = *self.sampler;
+        let wanted = |holds: bool, buffer| match holds {
+            true => Argument::Sampling(buffer),
+            false => Argument::Null,
+        };
+        let params = WarpSampleParams { short, order, num_samples: selection.num_samples };
+        let arguments = vec![
+            self.source(selection.is_raw).argument,
+            Argument::Lengths,
+            Argument::Sampling(SampleBuffer::Rows),
+            Argument::Sampling(SampleBuffer::Seeds),
+            Argument::Sampling(SampleBuffer::Positions),
+            Argument::Sampling(SampleBuffer::Tokens),
+            Argument::Sampling(SampleBuffer::Status),
+            wanted(logprobs.is_some() && !self.is_raw(), SampleBuffer::Logprobs),
+            wanted(logprobs.is_some(), SampleBuffer::Ranks),
+            Argument::WarpSample(params),
+        ];
+        self.steps.push(Step { launch: selection.step.launch.clone(), arguments });
+    }
+
+    fn sample_by_blocks(&mut self, selection: &Selection, select: SelectParams) {
         let Selection { is_raw, num_samples, top, ref step, ref workspace, .. } = *selection;
         let source = self.source(is_raw);
-        let [.., Argument::Select(select)] = step.arguments[..] else {
-            unreachable!("the last argument of `select` are its scalars");
-        };
         let place = |argument: &Argument| match *argument {
             Argument::Workspace(at) if at < workspace.zeroed_bytes => {
                 Argument::Workspace(self.places.selection_zeroed + at)

@@ -188,21 +188,11 @@ impl<'a, E: Element> Answer<'a, E> {
     /// warp together.
     #[inline(always)]
     pub fn write_of_warp<const R: usize>(&self, items: [u64; R], count: u32) {
-        let (mut items, mut halves) = (items, [0; R]);
-        if E::PER_VECTOR == 8 {
-            unroll!(i in R => { halves[i] = halved(items[i]); });
-            warp_sort_descending(&mut halves);
-        } else {
-            warp_sort_descending(&mut items);
-        }
+        let items = sort_of_warp::<E, R>(items, self.shape.flip);
         unroll!(i in R => {
             let rank = lane_id() * R as u32 + i as u32;
             if rank < count.min(self.shape.k) {
-                let item = match E::PER_VECTOR {
-                    8 => unhalved(halves[i], self.shape.flip),
-                    _ => items[i],
-                };
-                self.put(rank, item);
+                self.put(rank, items[i]);
             }
         });
         self.fill_up_of_warp(count);
@@ -377,6 +367,22 @@ impl<'a, E: Element> Answer<'a, E> {
             None => self.row.element(index_of(item)),
         }
     }
+}
+
+/// A warp's items in order, best first, so many neighbours a lane; indices are below 2^16, and what
+/// a lane lacks is 0. For the lanes of a warp together.
+#[inline(always)]
+pub fn sort_of_warp<E: Element, const R: usize>(items: [u64; R], flip: Flip) -> [u64; R] {
+    let mut items = items;
+    if E::PER_VECTOR == 8 {
+        let mut halves = [0; R];
+        unroll!(i in R => { halves[i] = halved(items[i]); });
+        warp_sort_descending(&mut halves);
+        unroll!(i in R => { items[i] = unhalved(halves[i], flip); });
+    } else {
+        warp_sort_descending(&mut items);
+    }
+    items
 }
 
 /// An item of a 16-bit element and an index below 2^16 in one word: larger is better.

@@ -52,6 +52,19 @@ pub trait Element: Copy {
         is_nan(first) || Self::PER_VECTOR == 8 && is_nan(second)
     }
 
+    /// A word of elements, `-inf` in place of its NaNs.
+    #[inline(always)]
+    fn without_nans(word: u32) -> u32 {
+        let infinity = Self::DTYPE.infinity();
+        let is_nan = |bits: u32| bits & 0x7fff_ffff > infinity;
+        let masked = |bits| if is_nan(bits) { infinity | 0x8000_0000 } else { bits };
+        if Self::PER_VECTOR == 8 {
+            masked(word & 0xffff_0000) | masked(word << 16) >> 16
+        } else {
+            masked(word)
+        }
+    }
+
     /// The best key of a word's elements; greater is better.
     #[inline(always)]
     fn best_key(word: u32, flip: Flip) -> u32 {

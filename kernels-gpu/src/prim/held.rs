@@ -197,6 +197,15 @@ impl<'r, E: Element, const B: usize> HeldRow<'r, E, B> {
         self.units[0].best_keys(groups)
     }
 
+    /// Makes `-inf` of the lane's NaNs; whether there are any.
+    #[inline(always)]
+    pub fn mask_nans(&mut self) -> bool {
+        let mut has_nan = E::holds_nan(self.stray);
+        self.stray = E::without_nans(self.stray);
+        unroll!(b in B => { has_nan |= self.units[b].mask_nans(); });
+        has_nan
+    }
+
     /// Vectors of the units before this one.
     #[inline(always)]
     fn vectors_before(unit: usize) -> u32 {

@@ -12,6 +12,7 @@ use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
 use super::element::{Element, value_of_key};
+use super::masking::Masking;
 use crate::order::{composite, index_of};
 use crate::params::Flip;
 
@@ -162,6 +163,13 @@ impl<E: Element> Row<E> {
 }
 
 impl<E: Element> Row<E> {
+    /// The same row, but that a NaN counts as `-inf`.
+    #[inline(always)]
+    pub fn masking(self) -> Row<Masking<E>> {
+        let Row { elements, vectors, head, n } = self;
+        Row { elements, vectors, head, n }
+    }
+
     /// The vectors of these numbers, which the row has, as a unit whose elements have no index.
     #[inline(always)]
     pub fn unit_at<const U: usize>(&self, flip: Flip, number: impl Fn(usize) -> u32) -> Unit<E, U> {
@@ -236,6 +244,21 @@ impl<E: Element, const U: usize> Unit<E, U> {
             }
         });
         keys
+    }
+
+    /// Makes `-inf` of the lane's NaNs; whether there are any.
+    #[inline(always)]
+    pub fn mask_nans(&mut self) -> bool {
+        let mut bests = [0; U];
+        unroll!(u in U => { bests[u] = best_of(&self.words[u], &E::greatest); });
+        // A NaN is greatest.
+        let has_nan = E::holds_nan(best_of(&bests, &E::greatest));
+        if has_nan {
+            unroll!(u in U => {
+                unroll!(i in 4 => { self.words[u][i] = E::without_nans(self.words[u][i]); });
+            });
+        }
+        has_nan
     }
 
     /// How many of the lane's vectors are there: the first ones.

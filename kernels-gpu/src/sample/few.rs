@@ -8,6 +8,7 @@
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_vote_ballot};
 
+use crate::params::SMALL_K_MAX;
 use crate::prim::mass::{warp_prefix_sum_u64, warp_shuffle_idx_u64};
 
 /// The most candidates a lane.
@@ -18,6 +19,7 @@ const SHORT_RUN: u32 = 2;
 
 /// The most candidates.
 pub const FEW_MAX: u32 = RUN as u32 * WARP_SIZE;
+const _: () = assert!(FEW_MAX >= SMALL_K_MAX);
 
 /// The running masses through this lane's candidates; where there are fewer than [`RUN`], the last
 /// one's again.

@@ -15,46 +15,28 @@
 //!
 //! Where there are few candidates and nothing more is wanted than draws, the first warp does all of
 //! this alone ([`super::few`]).
-use core::marker::PhantomData;
-
-use cuda_std::global::GlobalArrayMut;
 use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, sync_threads, thread_idx_x};
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp};
 
-use super::few::{FEW_MAX, Few};
+use super::candidates::{Candidates, Found};
+use super::few::FEW_MAX;
+use super::outputs::{Drawn, Outputs, RowOutputs};
 use super::rows::RowTable;
-use crate::order::{bits_of_key, empty, index_of, is_empty, key_of};
+use crate::order::{empty, index_of, key_of};
 use crate::params::{Flip, RANKED_MAX};
 use crate::prim::answer::Finish;
 use crate::prim::bins::{Ordering, block_order};
 use crate::prim::element::{Element, place_on_line};
-use crate::prim::mass::{warp_reach, warp_shuffle_idx_u64, warp_sum_u64};
+use crate::prim::mass::{warp_reach, warp_sum_u64};
 use crate::prim::queue::Queue;
 use crate::prim::rows::Row;
 use crate::prim::sort::block_rank;
-use crate::sampling::filter::{RowFilter, log_total};
+use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::SampleParams;
 use crate::sampling::math::multiply_high;
-use crate::sampling::params::{RowParams, RowStatus};
+use crate::sampling::params::RowParams;
 use crate::sampling::philox::draw_word;
-
-/// Where a call's tokens go; what is null is not wanted.
-#[derive(Clone, Copy)]
-pub struct Outputs {
-    /// `[rows, num_samples]`.
-    pub tokens: *mut u32,
-    /// `[rows]`.
-    pub status: *mut u32,
-    /// Logarithms of the drawn tokens' probabilities, `[rows, num_samples]`.
-    pub logprobs: *mut u32,
-    /// The drawn tokens' places among the candidates, `[rows, num_samples]`.
-    pub ranks: *mut u32,
-    /// The best tokens, `[rows, top]`.
-    pub top_tokens: *mut u32,
-    /// Logarithms of their probabilities, `[rows, top]`.
-    pub top_logprobs: *mut u32,
-}
 
 /// The end of a row's sampling. The row's parameters are read when they are needed, so that they
 /// take no registers while the row is read.
@@ -63,7 +45,7 @@ pub struct Sampling<const LARGE: bool> {
     number: u32,
     n: u32,
     params: SampleParams,
-    outputs: Outputs,
+    out: RowOutputs,
     /// Masses of chunks of candidates.
     masses: SharedArray<u64>,
 }
@@ -86,7 +68,9 @@ impl<const LARGE: bool> Sampling<LARGE> {
     ) -> Self {
         // SAFETY: the caller grants the memory.
         let masses = unsafe { SharedArray::new(params.scratch) };
-        Sampling { table, number, n, params, outputs, masses }
+        // SAFETY: the caller vouches for the outputs.
+        let out = unsafe { RowOutputs::new(outputs, number, params.num_samples) };
+        Sampling { table, number, n, params, out, masses }
     }
 
     /// The row's parameters.
@@ -114,87 +98,17 @@ impl<const LARGE: bool> Sampling<LARGE> {
         block_order(queue, Ordering { count: found, k, halves }, line)
     }
 
-    /// Writes one word of an output, where it is wanted.
-    #[inline(always)]
-    fn put(&self, output: *mut u32, width: u32, at: u32, word: u32) {
-        if !output.is_null() {
-            // SAFETY: `new`'s caller vouches for the outputs; a place is written by one thread.
-            let output = unsafe { GlobalArrayMut::new(output) };
-            output.set(self.number as u64 * width as u64 + at as u64, word);
-        }
-    }
-
-    /// Writes that nothing can be drawn. For all threads of the block together.
-    #[inline(always)]
-    fn put_none(&self) {
-        let width = self.params.num_samples;
-        let mut at = thread_idx_x();
-        while at < width {
-            self.put_no_token(at);
-            at += block_dim_x();
-        }
-    }
-
-    /// Writes that a sample is no token.
-    #[inline(always)]
-    fn put_no_token(&self, sample: u32) {
-        let width = self.params.num_samples;
-        self.put(self.outputs.tokens, width, sample, u32::MAX);
-        self.put(self.outputs.logprobs, width, sample, f32::NEG_INFINITY.to_bits());
-        self.put(self.outputs.ranks, width, sample, 0);
-    }
-}
-
-/// A row's candidates, best first, against the row's filters.
-struct Candidates<E: Element> {
-    element: PhantomData<E>,
-    items: SharedArray<u64>,
-    masses: SharedArray<u64>,
-    filter: RowFilter,
-}
-
-impl<E: Element> Candidates<E> {
-    /// The logit of a candidate.
-    #[inline(always)]
-    fn logit(&self, item: u64) -> f32 {
-        E::value(bits_of_key(key_of(item, Flip::LARGEST)))
-    }
-
-    /// What candidate `at` of `count` weighs, a drawn one nothing.
-    #[inline(always)]
-    fn weight(&self, at: u32, count: u32, is_draw: bool) -> u64 {
-        if at >= count {
-            return 0;
-        }
-        let item = self.items.get(at);
-        if is_empty(item) {
-            0
-        } else if is_draw {
-            self.filter.draw_weight(self.logit(item))
-        } else {
-            self.filter.filter_weight(self.logit(item))
-        }
-    }
-
-    /// What candidate `at` of `count` weighs in the draw if min-p keeps it, and whether that does.
-    /// Without a branch.
-    #[inline(always)]
-    fn weight_straight(&self, at: u32, count: u32) -> (u64, bool) {
-        let item = if at < count { self.items.get(at) } else { empty(0) };
-        let logit = if is_empty(item) { f32::NEG_INFINITY } else { self.logit(item) };
-        self.filter.draw_weight_straight(logit)
-    }
-
     /// Weighs the first `count` candidates, chunk by chunk. For all threads of the block together,
     /// behind a barrier; ends with a barrier. The sum, in all threads.
     #[inline(always)]
-    fn weigh(&self, count: u32, is_draw: bool) -> u64 {
+    fn weigh<E: Element>(&self, candidates: &Candidates<E>, count: u32, is_draw: bool) -> u64 {
         let mut chunk = thread_idx_x() / WARP_SIZE;
         while chunk < WARP_SIZE {
             let mut sum = 0;
             // The same in all lanes.
             if chunk * WARP_SIZE < count {
-                sum = warp_sum_u64(self.weight(chunk * WARP_SIZE + lane_id(), count, is_draw));
+                let at = chunk * WARP_SIZE + lane_id();
+                sum = warp_sum_u64(candidates.weight(at, count, is_draw));
             }
             if lane_id() == 0 {
                 self.masses.set(chunk, sum);
@@ -209,10 +123,16 @@ impl<E: Element> Candidates<E> {
     /// The first of `count` candidates at which the running mass reaches `target`. For the lanes of
     /// a warp together; the same in all of them.
     #[inline(always)]
-    fn reach(&self, target: u64, count: u32, is_draw: bool) -> u32 {
+    fn reach<E: Element>(
+        &self,
+        candidates: &Candidates<E>,
+        target: u64,
+        count: u32,
+        is_draw: bool,
+    ) -> u32 {
         let chunk = warp_reach(self.masses.get(lane_id()), target);
         let first = chunk.at * WARP_SIZE;
-        let own = self.weight(first + lane_id(), count, is_draw);
+        let own = candidates.weight(first + lane_id(), count, is_draw);
         first + warp_reach(own, target - chunk.before).at
     }
 }
@@ -237,33 +157,26 @@ impl<E: Element, const LARGE: bool> Finish<E> for Sampling<LARGE> {
         let row = self.row();
         let found = queue.count();
         let items = self.ordered::<E>(queue, found);
-        let best = if found > 0 { items.get(0) } else { empty(0) };
-        let mut max = f32::NEG_INFINITY;
-        if !is_empty(best) {
-            max = E::value(bits_of_key(key_of(best, Flip::LARGEST)));
-        }
-        let status = RowStatus::of(max, has_nan);
-        // Only the first thread knows of NaNs; whether all is masked, every thread knows.
-        if row.sorted_k() > 0 && thread_idx_x() == 0 {
-            self.put(self.outputs.status, 1, 0, status as u32);
-        }
         // The host sees to it that no row wants more than `k`; beyond it the order is not known.
         let wanted = row.sorted_k().min(self.params.select.k);
-        let count = if status == RowStatus::AllMasked { 0 } else { found.min(wanted) };
+        let Found { max, status, count } = Found::new::<E>(items, found, wanted, has_nan);
+        // Only the first thread knows of NaNs; whether all is masked, every thread knows.
+        if wanted > 0 && thread_idx_x() == 0 {
+            self.out.put_status(status);
+        }
         let is_short = count > 0 && self.is_short(&row, count);
         if is_short && thread_idx_x() >= WARP_SIZE {
             return;
         }
         let filter = RowFilter::new(&row, self.params.order, max, self.n);
-        let candidates =
-            Candidates::<E> { element: PhantomData, items, masses: self.masses, filter };
+        let candidates = Candidates::<E>::new(items, filter);
         if is_short {
-            self.draw_few(&row, &candidates, count);
+            candidates.draw_few(&row, count, &self.out);
         } else if count > 0 {
             self.sample(&row, &candidates, found, count);
         } else {
             if wanted > 0 {
-                self.put_none();
+                self.out.put_none(thread_idx_x(), block_dim_x());
             }
             self.put_top(&candidates, found, 0, 0);
         }
@@ -281,66 +194,6 @@ impl<const LARGE: bool> Sampling<LARGE> {
         count <= FEW_MAX && top == 0 && weighs_once && draws_alike
     }
 
-    /// Filters and draws from the first `count` candidates. For the lanes of the first warp
-    /// together.
-    #[inline(always)]
-    fn draw_few<E: Element>(&self, row: &RowParams, candidates: &Candidates<E>, count: u32) {
-        // Each lane's is a sample's. They need no mass, and are worked out beside the weights.
-        let words = draw_word(row.seed, row.position, lane_id());
-        let few = Few::new(count, |at| candidates.weight_straight(at, count));
-        let total = self.mass_kept(&few, &candidates.filter);
-        let log_total = self.log_total(candidates, total);
-        let targets = multiply_high(words, total) + 1;
-        let mut sample = 0;
-        while sample < self.params.num_samples {
-            if let Some(at) = few.reach(warp_shuffle_idx_u64(targets, sample)) {
-                if total > 0 {
-                    self.put_drawn(candidates, sample, at, log_total);
-                } else {
-                    self.put_no_token(sample);
-                }
-            }
-            sample += 1;
-        }
-    }
-
-    /// What top-p and min-p keep of a few candidates. Each keeps a prefix: both together the
-    /// shorter one.
-    #[inline(always)]
-    fn mass_kept(&self, few: &Few, filter: &RowFilter) -> u64 {
-        let all = few.total();
-        let near = if filter.has_min_p() { few.mass_near() } else { all };
-        if !filter.has_top_p() {
-            return near;
-        }
-        let whole = if filter.is_min_p_first() { near } else { all };
-        few.mass_at(filter.top_p_target(whole)).min(near)
-    }
-
-    /// The logarithm of what is drawn from, where it is wanted: it takes as long as a draw.
-    #[inline(always)]
-    fn log_total<E: Element>(&self, candidates: &Candidates<E>, total: u64) -> f64 {
-        let is_wanted = !self.outputs.logprobs.is_null();
-        if is_wanted { log_total(total, candidates.filter.scale()) } else { 0.0 }
-    }
-
-    /// Writes that a sample is candidate `at` of those whose total has this logarithm.
-    #[inline(always)]
-    fn put_drawn<E: Element>(
-        &self,
-        candidates: &Candidates<E>,
-        sample: u32,
-        at: u32,
-        log_total: f64,
-    ) {
-        let (outputs, width) = (&self.outputs, self.params.num_samples);
-        let item = candidates.items.get(at);
-        self.put(outputs.tokens, width, sample, index_of(item));
-        self.put(outputs.ranks, width, sample, at + 1);
-        let logprob = candidates.filter.log_ratio(candidates.logit(item), log_total);
-        self.put(outputs.logprobs, width, sample, logprob.to_bits());
-    }
-
     /// Filters and draws from the first `count` of `found` candidates. For all threads of the block
     /// together.
     #[inline(always)]
@@ -352,13 +205,13 @@ impl<const LARGE: bool> Sampling<LARGE> {
         mut count: u32,
     ) {
         if candidates.filter.has_top_p() {
-            let total = candidates.weigh(count, false);
+            let total = self.weigh(candidates, count, false);
             let target = candidates.filter.top_p_target(total);
-            count = candidates.reach(target, count, false) + 1;
+            count = self.reach(candidates, target, count, false) + 1;
             // Separates the masses' reads from their new values.
             sync_threads();
         }
-        let total = candidates.weigh(count, true);
+        let total = self.weigh(candidates, count, true);
         self.put_top(candidates, found, count, total);
         // Separates the candidates' reads from drawn ones' removal.
         sync_threads();
@@ -378,12 +231,11 @@ impl<const LARGE: bool> Sampling<LARGE> {
             if at < found {
                 let item = candidates.items.get(at);
                 token = index_of(item);
-                if !self.outputs.top_logprobs.is_null() && candidates.weight(at, count, true) > 0 {
+                if self.out.wants_top_logprobs() && candidates.weight(at, count, true) > 0 {
                     logprob = candidates.filter.log_probability(candidates.logit(item), total);
                 }
             }
-            self.put(self.outputs.top_tokens, width, at, token);
-            self.put(self.outputs.top_logprobs, width, at, logprob.to_bits());
+            self.out.put_top(width, at, token, logprob);
             at += block_dim_x();
         }
     }
@@ -399,22 +251,22 @@ impl<const LARGE: bool> Sampling<LARGE> {
         total: u64,
     ) {
         let width = self.params.num_samples;
-        let log_total = self.log_total(candidates, total);
+        let log_total = candidates.log_total(&self.out, total);
         let (mut left, mut sample) = (total, 0);
         while sample < width {
             if left > 0 {
                 let word = draw_word(row.seed, row.position, sample);
-                let at = candidates.reach(multiply_high(word, left) + 1, count, true);
+                let at = self.reach(candidates, multiply_high(word, left) + 1, count, true);
                 let weight = candidates.weight(at, count, true);
                 if lane_id() == 0 {
-                    self.put_drawn(candidates, sample, at, log_total);
+                    self.out.put_drawn(sample, candidates.drawn(at, log_total));
                 }
                 if self.params.replacement == 0 {
                     left -= weight;
                     self.remove(candidates, at, weight);
                 }
             } else if lane_id() == 0 {
-                self.put_no_token(sample);
+                self.out.put_drawn(sample, Drawn::NONE);
             }
             sample += 1;
         }
@@ -427,7 +279,7 @@ impl<const LARGE: bool> Sampling<LARGE> {
         sync_warp(FULL_MASK);
         if lane_id() == 0 {
             let chunk = at / WARP_SIZE;
-            candidates.masses.set(chunk, candidates.masses.get(chunk) - weight);
+            self.masses.set(chunk, self.masses.get(chunk) - weight);
             candidates.items.set(at, empty(at));
         }
         // Separates the changes from the next draw's reads.

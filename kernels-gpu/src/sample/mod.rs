@@ -5,6 +5,7 @@
 //! go through the kernels of [`full`] and [`digits`], which read the whole row. [`process`] comes
 //! before both where penalties, biases or masks change the logits, [`score`] behind them where
 //! logarithms of probabilities are wanted.
+pub mod candidates;
 pub mod descent;
 pub mod digits;
 pub mod draw;
@@ -14,6 +15,7 @@ pub mod full;
 pub mod guess;
 pub mod lists;
 pub mod look;
+pub mod outputs;
 pub mod piece;
 pub mod process;
 pub mod rows;

@@ -18,6 +18,18 @@ pub struct RowTable {
 }
 
 impl RowTable {
+    /// How many candidates row number `number` has, as [`RowParams::sorted_k`] says.
+    ///
+    /// # Safety
+    /// As for [`RowTable::get`].
+    #[inline(always)]
+    pub unsafe fn sorted_k(&self, number: u32) -> u32 {
+        // SAFETY: the caller vouches for the parameters.
+        let words = unsafe { GlobalArray::<u32>::new(self.rows.cast()) };
+        let word = number as u64 * WORDS;
+        RowParams::sorted_k_of(f32::from_bits(words.get(word + 4)), words.get(word + 10))
+    }
+
     /// The parameters of row number `number`.
     ///
     /// # Safety

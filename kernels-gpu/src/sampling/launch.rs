@@ -1,7 +1,7 @@
 //! What a launch passes to the sampling kernels by value, and how their shared memory is laid out.
 use super::filter::RowFilter;
 use super::params::{FilterOrder, RowParams};
-use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams};
+use crate::params::{Dtype, RADIX_BINS, RADIX_SHIFTS, SelectParams, ShortParams};
 
 /// Scalars of the kernel `sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,20 @@ pub struct SampleParams {
 }
 
 const _: () = assert!(size_of::<SampleParams>() == 88 && align_of::<SampleParams>() == 8);
+
+/// Scalars of the kernel `medium_sample`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct WarpSampleParams {
+    /// The selection that it ends: `k` is the most candidates of any row.
+    pub short: ShortParams,
+    /// The filters' order, but not `LlamaCpp`.
+    pub order: FilterOrder,
+    /// Draws a row, at most 32, with replacement if more than one.
+    pub num_samples: u32,
+}
+
+const _: () = assert!(size_of::<WarpSampleParams>() == 40 && align_of::<WarpSampleParams>() == 8);
 
 /// Shared memory of `sample` behind the queue: the masses of 32 chunks of candidates.
 pub const SAMPLE_SCRATCH_BYTES: u32 = 32 * 8;

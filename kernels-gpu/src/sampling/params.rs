@@ -46,10 +46,16 @@ impl RowParams {
     /// are drawn from in the order of indices.
     #[inline(always)]
     pub fn sorted_k(&self) -> u32 {
-        if self.is_greedy() {
+        Self::sorted_k_of(self.temperature, self.top_k)
+    }
+
+    /// The same of a row with this temperature and `top_k`.
+    #[inline(always)]
+    pub fn sorted_k_of(temperature: f32, top_k: u32) -> u32 {
+        if temperature < GREEDY_BELOW {
             1
-        } else if self.top_k <= SORTED_K_MAX {
-            self.top_k
+        } else if top_k <= SORTED_K_MAX {
+            top_k
         } else {
             0
         }
