@@ -1,4 +1,5 @@
-//! The kernel `medium`: the best k of rows of a few thousand elements, a warp a row.
+//! The kernels `medium` and `medium_sample`: the best k of rows of a few thousand elements, a warp
+//! a row.
 //!
 //! # Idea
 //!
@@ -56,21 +57,20 @@ use cuda_std::shared::SharedArray;
 use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{
-    FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_reduce_add, warp_reduce_max, warp_reduce_min,
+    FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max, warp_reduce_min,
     warp_vote_ballot,
 };
 
 use crate::order::composite;
 use crate::params::{Flip, Order, SHORT_LANE_ITEMS, ShortParams, short_items};
-use crate::prim::answer::{Answer, AnswerShape, sort_of_warp};
+use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::held::{GROUPS, HeldRow, Places, step_of};
 use crate::prim::masking::Masking;
 use crate::prim::rows::{Row, row_length};
-use crate::sample::candidates::{Candidates, Found};
-use crate::sample::outputs::{Outputs, RowOutputs};
+use crate::sample::by_warp::{WarpSampling, put_in_order};
+use crate::sample::outputs::Outputs;
 use crate::sample::rows::RowTable;
-use crate::sampling::filter::RowFilter;
 use crate::sampling::launch::WarpSampleParams;
 use crate::sampling::params::RowParams;
 
@@ -133,7 +133,7 @@ pub unsafe fn medium_sample<E: Element, const B: usize>(
     ranks: *mut u32,
     params: WarpSampleParams,
 ) {
-    let WarpSampleParams { short, order, num_samples, .. } = params;
+    let short = params.short;
     let number = warp_number();
     if number >= short.rows {
         return;
@@ -142,39 +142,25 @@ pub unsafe fn medium_sample<E: Element, const B: usize>(
     let (row, items) = unsafe { row_of::<E>(x, lengths, number, &short) };
     let mut held = HeldRow::<E, B>::load(&row, Flip::LARGEST);
     let table = RowTable { rows, seeds, positions };
+    let outputs = Outputs { tokens, status, logprobs, ranks, ..Outputs::NONE };
+    let sampling = WarpSampling { table, outputs, params };
     // The row's loads are on their way while this is found out.
     // SAFETY: the caller's contract on the table.
-    if unsafe { table.sorted_k(number) } == 0 {
+    if !unsafe { sampling.is_wanted(number) } {
         return;
     }
     let has_nan = warp_vote_ballot(FULL_MASK, held.mask_nans()) != 0;
     let chosen = choose(&held, short.k, short_items(short.k));
     let count = held.list(&chosen, items);
-    // On its way while the candidates are ordered.
-    // SAFETY: the caller's contract on the table.
-    let own = unsafe { table.get(number) };
     let row = row.masking();
-    match count {
+    let order = || match count {
         0..=32 => order_listed::<_, 1>(&row, items, count),
         33..=64 => order_listed::<_, 2>(&row, items, count),
         65..=128 => order_listed::<_, 4>(&row, items, count),
         _ => order_listed::<_, SHORT_LANE_ITEMS>(&row, items, count),
-    }
-    let (top_tokens, top_logprobs) = (core::ptr::null_mut(), core::ptr::null_mut());
-    let outputs = Outputs { tokens, status, logprobs, ranks, top_tokens, top_logprobs };
-    // SAFETY: the caller's contract on the outputs; the row is this warp's.
-    let out = unsafe { RowOutputs::new(outputs, number, num_samples) };
-    let wanted = own.sorted_k().min(short.k);
-    let found = Found::new::<Masking<E>>(items, count, wanted, has_nan);
-    if lane_id() == 0 {
-        out.put_status(found.status);
-    }
-    if found.count > 0 {
-        let filter = RowFilter::new(&own, order, found.max, row.len());
-        Candidates::<Masking<E>>::new(items, filter).draw_few(&own, found.count, &out);
-    } else {
-        out.put_none(lane_id(), WARP_SIZE);
-    }
+    };
+    // SAFETY: the caller's contract on table and outputs; the row is this warp's.
+    unsafe { sampling.draw::<Masking<E>>((number, row.len()), items, count, has_nan, order) };
 }
 
 /// This warp's number in the grid.
@@ -205,21 +191,10 @@ unsafe fn row_of<E: Element>(
     (row, items)
 }
 
-/// Puts the best of `count` listed elements in the list's place, in order. For the lanes of a warp
-/// together.
+/// Puts `count` listed elements in the list's place, in order. For the lanes of a warp together.
 #[inline(always)]
 fn order_listed<E: Element, const R: usize>(row: &Row<E>, list: SharedArray<u64>, count: u32) {
-    let items = sort_of_warp::<E, R>(fetch(row, Flip::LARGEST, list, count), Flip::LARGEST);
-    // Separates the list's reads from what is written there.
-    sync_warp(FULL_MASK);
-    unroll!(i in R => {
-        let rank = lane_id() * R as u32 + i as u32;
-        if rank < count {
-            list.set(rank, items[i]);
-        }
-    });
-    // Separates the ordered elements from their use.
-    sync_warp(FULL_MASK);
+    put_in_order::<E, R>(fetch(row, Flip::LARGEST, list, count), list, count);
 }
 
 /// More elements than this are fewer with a better bound, if there is one: what lanes sort as

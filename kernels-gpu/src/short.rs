@@ -1,4 +1,5 @@
-//! The kernels `short` and `short_pair`: the best k of short rows, a warp a row or two.
+//! The kernels `short`, `short_sample` and `short_pair`: the best k of short rows, a warp a row or
+//! two.
 //!
 //! # Idea
 //!
@@ -7,6 +8,7 @@
 //! bound = the k-th best of the lanes' best keys
 //! put together what reaches it; rank or sort, write
 //! where too much reaches it: bound = the k-th best key, found by a warp
+//! short_sample: put what was put together in order, and draw tokens from it
 //! ```
 //!
 //! What the real code does differently: where few lanes have a vector, each gives two keys. The
@@ -17,12 +19,12 @@
 //! # Shapes
 //! Input `[rows, n]`, rows `row_stride` elements apart, f32, f16 or bf16. Lengths `[rows]` of
 //! `u32`, or null where every row has `n`. Values `[rows, k]` in the input's type, indices
-//! `[rows, k]` of `u32` or `i64`.
+//! `[rows, k]` of `u32` or `i64`; of `short_sample` what `sample::outputs` says.
 //!
 //! # Work split
-//! `short`: a warp a row; a lane has `U` vectors of 16 bytes, 32 vectors apart. `short_pair`: half
-//! a warp a row, and vectors 16 apart; a row that its half cannot do so quickly the whole warp
-//! does, as in `short`, with half as many vectors a lane (`V`).
+//! `short` and `short_sample`: a warp a row; a lane has `U` vectors of 16 bytes, 32 vectors apart.
+//! `short_pair`: half a warp a row, and vectors 16 apart; a row that its half cannot do so quickly
+//! the whole warp does, as in `short`, with half as many vectors a lane (`V`).
 //!
 //! # Shared memory
 //! For each warp [`crate::params::short_items`] composites; of `short_pair` each half has half.
@@ -47,7 +49,7 @@
 //!
 //! # Ties, NaN, tail
 //! By key, then index. A row of fewer than k elements gets `-inf` (`+inf` for the smallest) and no
-//! index in the places left.
+//! index in the places left. To [`short_sample`] a NaN is `-inf`.
 //!
 //! # Source
 //! Bisection on the value in a warp: RTop-K (Xie et al., 2024). The quick bound is that of
@@ -57,11 +59,16 @@ use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_vote_ballot};
 
-use crate::params::{Order, PAIR_ITEMS, SHORT_LANE_ITEMS, ShortParams, short_items};
+use crate::params::{Flip, Order, PAIR_ITEMS, SHORT_LANE_ITEMS, ShortParams, short_items};
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::lane_row::LaneRow;
 use crate::prim::rows::{Row, row_length};
+use crate::sample::by_warp::{WarpSampling, put_in_order};
+use crate::sample::outputs::Outputs;
+use crate::sample::rows::RowTable;
+use crate::sampling::launch::WarpSampleParams;
+use crate::sampling::params::RowParams;
 
 /// # Safety
 /// - *in bounds*: `x` points to the input; `lengths`, unless null, to the rows' lengths; `values`
@@ -110,6 +117,40 @@ pub unsafe fn short_pair<E: Element, const U: usize, const V: usize>(
             unsafe { rows.answer_by_warp::<V>(first + half as u32) };
         }
     });
+}
+
+/// As [`short`], and draws tokens from the best k.
+///
+/// # Safety
+/// As for [`short`], but for values and indices; and
+/// - *in bounds*: what table and outputs name has the shapes of `sample::rows` and
+///   `sample::outputs`; a call draws once a row, or at most 32 times with replacement;
+/// - *no concurrent writer*: nothing writes the table, nothing else touches the outputs.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // a kernel's buffers are arguments of their own
+pub unsafe fn short_sample<E: Element, const U: usize>(
+    x: *const E::Raw,
+    lengths: *const u32,
+    rows: *const RowParams,
+    seeds: *const u64,
+    positions: *const u64,
+    tokens: *mut u32,
+    status: *mut u32,
+    logprobs: *mut u32,
+    ranks: *mut u32,
+    params: WarpSampleParams,
+) {
+    let number = warp_number();
+    if number >= params.short.rows {
+        return;
+    }
+    let table = RowTable { rows, seeds, positions };
+    let outputs = Outputs { tokens, status, logprobs, ranks, ..Outputs::NONE };
+    let sampling = WarpSampling { table, outputs, params };
+    let (values, indices) = (core::ptr::null_mut(), core::ptr::null_mut());
+    let rows = Rows::<E> { x, lengths, values, indices, params: params.short };
+    // SAFETY: the caller's contract; the row is this warp's.
+    unsafe { rows.draw_by_warp::<U>(number, &sampling) };
 }
 
 /// This warp's number in the grid.
@@ -163,18 +204,11 @@ impl<E: Element> Rows<E> {
         unsafe { SharedArray::new(8 * (warp * short_items(self.params.k) + skipped)) }
     }
 
-    /// Writes the answer of row `number`. For the lanes of a warp together.
-    ///
-    /// # Safety
-    /// The contract of [`short`]; there is such a row, and no other warp has it.
+    /// Puts the elements among which are the row's best together; how many there are. For the lanes
+    /// of a warp together.
     #[inline(always)]
-    unsafe fn answer_by_warp<const U: usize>(&self, number: u32) {
-        let ShortParams { k, flip, .. } = self.params;
-        // SAFETY: the caller's contract.
-        let row = unsafe { self.row(number) };
-        // SAFETY: as above.
-        let items = unsafe { self.items(0) };
-        let held = LaneRow::<E, U, 5>::load(&row, flip);
+    fn gather<const U: usize>(&self, held: &LaneRow<E, U, 5>, items: SharedArray<u64>) -> u32 {
+        let k = self.params.k;
         let mut places = held.quickly(k);
         if places.of_warp() > short_items(k) {
             places = held.exactly(k);
@@ -183,7 +217,50 @@ impl<E: Element> Rows<E> {
         held.put_together(&chosen, items);
         // Separates the items from their use.
         sync_warp(FULL_MASK);
-        let count = chosen.count;
+        chosen.count
+    }
+
+    /// Draws the tokens of row `number`. For the lanes of a warp together.
+    ///
+    /// # Safety
+    /// The contract of [`short_sample`]; there is such a row, and no other warp has it.
+    #[inline(always)]
+    unsafe fn draw_by_warp<const U: usize>(&self, number: u32, sampling: &WarpSampling) {
+        // SAFETY: the caller's contract.
+        let row = unsafe { self.row(number) };
+        // SAFETY: as above.
+        let items = unsafe { self.items(0) };
+        let (held, has_nan) = LaneRow::<E, U, 5>::load_masking(&row, Flip::LARGEST, true);
+        // The row's loads are on their way while this is found out.
+        // SAFETY: the caller's contract.
+        if !unsafe { sampling.is_wanted(number) } {
+            return;
+        }
+        let has_nan = warp_vote_ballot(FULL_MASK, has_nan) != 0;
+        let count = self.gather(&held, items);
+        // As few an item a lane as will do.
+        let order = || match count {
+            0..=32 => put_in_order::<E, 1>(of_lane(items, count), items, count),
+            33..=64 => put_in_order::<E, 2>(of_lane(items, count), items, count),
+            65..=128 => put_in_order::<E, 4>(of_lane(items, count), items, count),
+            _ => put_in_order::<E, SHORT_LANE_ITEMS>(of_lane(items, count), items, count),
+        };
+        // SAFETY: the caller's contract.
+        unsafe { sampling.draw::<E>((number, row.len()), items, count, has_nan, order) };
+    }
+
+    /// Writes the answer of row `number`. For the lanes of a warp together.
+    ///
+    /// # Safety
+    /// The contract of [`short`]; there is such a row, and no other warp has it.
+    #[inline(always)]
+    unsafe fn answer_by_warp<const U: usize>(&self, number: u32) {
+        // SAFETY: the caller's contract.
+        let row = unsafe { self.row(number) };
+        // SAFETY: as above.
+        let items = unsafe { self.items(0) };
+        let held = LaneRow::<E, U, 5>::load(&row, self.params.flip);
+        let count = self.gather(&held, items);
         // SAFETY: the caller's contract.
         let answer = unsafe { self.answer(&row, number) };
         // As few an item a lane as will do.

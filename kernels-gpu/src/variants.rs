@@ -24,7 +24,7 @@ use crate::{
     sample::score::{count_ranks, write_logprobs},
     sample::window::full_window,
     select::{sample, select},
-    short::{short, short_pair},
+    short::{short, short_pair, short_sample},
     sift::sift,
     wide::wide,
 };
@@ -101,6 +101,15 @@ kernels! {
     medium_bf16_u8[threads 128, blocks 8](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 1>;
     medium_bf16_u16[threads 128, blocks 5](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 2>;
     medium_bf16_u32[threads 128, blocks 3](x: *const u16, lengths: *const u32, values: *mut u16, indices: *mut u32, params: ShortParams) = medium::<Bf16, 4>;
+    short_sample_f32_u1[threads 256, blocks 4](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<F32, 1>;
+    short_sample_f32_u2[threads 256, blocks 4](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<F32, 2>;
+    short_sample_f32_u4[threads 256, blocks 4](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<F32, 4>;
+    short_sample_f16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<F16, 1>;
+    short_sample_f16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<F16, 2>;
+    short_sample_f16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<F16, 4>;
+    short_sample_bf16_u1[threads 256, blocks 4](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<Bf16, 1>;
+    short_sample_bf16_u2[threads 256, blocks 4](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<Bf16, 2>;
+    short_sample_bf16_u4[threads 256, blocks 4](x: *const u16, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = short_sample::<Bf16, 4>;
     medium_sample_f32_u8[threads 128, blocks 8](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F32, 1>;
     medium_sample_f32_u16[threads 128, blocks 5](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F32, 2>;
     medium_sample_f32_u32[threads 128, blocks 3](x: *const u32, lengths: *const u32, rows: *const RowParams, seeds: *const u64, positions: *const u64, tokens: *mut u32, status: *mut u32, logprobs: *mut u32, ranks: *mut u32, params: WarpSampleParams) = medium_sample::<F32, 4>;

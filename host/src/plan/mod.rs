@@ -85,7 +85,7 @@ pub enum Argument {
     Null,
     /// Scalars of `sample`.
     Sample(SampleParams),
-    /// Scalars of `medium_sample`.
+    /// Scalars of `short_sample` and `medium_sample`.
     WarpSample(WarpSampleParams),
     /// Scalars of the kernels that read whole rows.
     Full(FullParams),
@@ -353,8 +353,8 @@ fn of_blocks(
 }
 
 /// The launch of `sample` for a valid problem with at least one row, with the arguments that
-/// `select` would have; or where warps `may_draw` and that is faster, of `medium_sample`, with
-/// those of `medium`.
+/// `select` would have; or where warps `may_draw` and that is faster, of `short_sample` or
+/// `medium_sample`, with those of `short`.
 pub(crate) fn sample_launch(
     problem: &Problem,
     backend: Backend,

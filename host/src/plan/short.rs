@@ -31,13 +31,7 @@ impl Instance {
         if pair.is_some() {
             return pair;
         }
-        // `short` has two keys a lane to find a bound among, of which it keeps the best 32;
-        // `medium` has every vector's. Measured on an H200: the latter is faster where the former
-        // do not tell, and these are enough; for a k of 17 to 32 of 16-bit rows of 256 alone.
-        let keys = problem.n / problem.dtype.per_vector() as usize;
-        let few = if problem.n <= 512 { 32 } else { 16 };
-        let is_told_by_lanes = problem.k <= few || 5 * problem.k > 4 * keys;
-        if let Some(vectors) = SHORT_VECTORS.into_iter().find(fits).filter(|_| is_told_by_lanes) {
+        if let Some(vectors) = Instance::told_by_lanes(problem) {
             return Some(Instance { kernel: "short", vectors, warps: 8, rows: 1 });
         }
         let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
@@ -51,16 +45,32 @@ impl Instance {
         is_fast.then_some(Instance { kernel: "medium", vectors, warps: 4, rows: 1 })
     }
 
-    /// The one whose warps also draw from their rows, where there are more of these than blocks of
-    /// `sample` find room for at once.
+    /// Vectors a lane of `short`, where it is faster than `medium`. It has two keys a lane to find
+    /// a bound among, of which it keeps the best 32; `medium` has every vector's. Measured on an
+    /// H200: the latter is faster where the former do not tell, and these are enough; for a k of 17
+    /// to 32 of 16-bit rows of 256 alone.
+    fn told_by_lanes(problem: &Problem) -> Option<u32> {
+        let Problem { dtype, n, k, .. } = *problem;
+        let keys = n / dtype.per_vector() as usize;
+        let few = if n <= 512 { 32 } else { 16 };
+        let is_told = k <= few || 5 * k > 4 * keys;
+        let fits = |vectors: &u32| n <= short_max(dtype, *vectors) as usize;
+        SHORT_VECTORS.into_iter().find(fits).filter(|_| is_told)
+    }
+
+    /// The one whose warps also draw from their rows, where it is faster than blocks that do.
     pub(super) fn to_draw(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
         let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
-        let is_crowded = problem.rows > device.multiprocessors as usize;
-        if !is_crowded || problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
+        if problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
             return None;
         }
+        if let Some(vectors) = Instance::told_by_lanes(problem) {
+            return Some(Instance { kernel: "short_sample", vectors, warps: 8, rows: 1 });
+        }
         let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
-        Some(Instance { kernel: "medium_sample", vectors, warps: 4, rows: 1 })
+        let is_crowded = problem.rows > device.multiprocessors as usize;
+        let is_fast = is_crowded || vectors == MEDIUM_VECTORS[0];
+        is_fast.then_some(Instance { kernel: "medium_sample", vectors, warps: 4, rows: 1 })
     }
 
     /// The one that gives each row half a warp, where that is faster than a warp. Measured on an

@@ -79,15 +79,29 @@ impl<E: Element, const U: usize, const STEPS: usize> LaneRow<E, U, STEPS> {
     /// Reads the row of this lane's group.
     #[inline(always)]
     pub fn load(row: &Row<E>, flip: Flip) -> Self {
+        Self::load_masking(row, flip, false).0
+    }
+
+    /// The same, where `masks` with `-inf` in place of NaNs; and whether the lane had one.
+    #[inline(always)]
+    pub fn load_masking(row: &Row<E>, flip: Flip, masks: bool) -> (Self, bool) {
         const { assert!(U * E::PER_VECTOR <= 32 && STEPS >= 4) };
         let lane = Self::lane();
-        let unit = row.unit_of_lane::<U>(lane, Self::LANES, flip);
+        let mut unit = row.unit_of_lane::<U>(lane, Self::LANES, flip);
         let is_stray = lane < row.stray_count();
         let stray_index = row.stray_index(lane);
+        let (mut stray, mut has_nan) = (0, false);
+        if is_stray {
+            stray = row.element(stray_index);
+        }
+        if masks {
+            has_nan = unit.mask_nans() | E::holds_nan(stray);
+            stray = E::without_nans(stray);
+        }
         let there = places_below(unit.present() * E::PER_VECTOR as u32);
         let mut held = LaneRow {
             keys: [[0; 8]; 8],
-            stray: if is_stray { E::key(row.element(stray_index)) ^ flip.mask() } else { 0 },
+            stray: if is_stray { E::key(stray) ^ flip.mask() } else { 0 },
             index: row.index_of_vector(lane),
             stray_index,
             there: Places { vectors: there, stray: is_stray },
@@ -101,7 +115,7 @@ impl<E: Element, const U: usize, const STEPS: usize> LaneRow<E, U, STEPS> {
                 held.keys[u][part] = opaque(E::key(unit.part(u, part)) ^ flip.mask());
             });
         });
-        held
+        (held, has_nan)
     }
 
     /// The bits of a vector's elements.

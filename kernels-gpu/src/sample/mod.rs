@@ -5,6 +5,7 @@
 //! go through the kernels of [`full`] and [`digits`], which read the whole row. [`process`] comes
 //! before both where penalties, biases or masks change the logits, [`score`] behind them where
 //! logarithms of probabilities are wanted.
+pub mod by_warp;
 pub mod candidates;
 pub mod descent;
 pub mod digits;

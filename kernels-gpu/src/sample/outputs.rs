@@ -20,6 +20,21 @@ pub struct Outputs {
     pub top_logprobs: *mut u32,
 }
 
+impl Outputs {
+    /// Nothing is wanted.
+    pub const NONE: Outputs = {
+        let none = core::ptr::null_mut();
+        Outputs {
+            tokens: none,
+            status: none,
+            logprobs: none,
+            ranks: none,
+            top_tokens: none,
+            top_logprobs: none,
+        }
+    };
+}
+
 /// A sample, as it is written.
 #[derive(Clone, Copy)]
 pub struct Drawn {

@@ -25,7 +25,7 @@ pub struct SampleParams {
 
 const _: () = assert!(size_of::<SampleParams>() == 88 && align_of::<SampleParams>() == 8);
 
-/// Scalars of the kernel `medium_sample`.
+/// Scalars of the kernels `short_sample` and `medium_sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct WarpSampleParams {

@@ -1,4 +1,5 @@
 //! The plan's promises, checked without a device.
+use kernels_gpu::params::short_max;
 use kernels_gpu::variants::KERNELS;
 
 use super::*;
@@ -117,6 +118,13 @@ fn assert_sound(plan: &SamplePlan) -> usize {
         }
         let scalars = match arguments.last() {
             Some(Argument::Sample(params)) => size_of_val(params),
+            Some(Argument::WarpSample(params)) => {
+                let vectors = launch.symbol.rsplit("_u").next().expect("a number");
+                let most = short_max(plan.problem.dtype, vectors.parse().expect("a number"));
+                assert!(plan.problem.n <= most as usize, "{launch}");
+                assert!(launch.grid * launch.block / 32 >= params.short.rows, "{launch}");
+                size_of_val(params)
+            }
             Some(Argument::Full(params)) => size_of_val(params),
             Some(Argument::Score(params)) => size_of_val(params),
             Some(Argument::Process(params)) => size_of_val(params),
