@@ -140,7 +140,8 @@ pub unsafe fn medium_sample<E: Element, const B: usize>(
     }
     // SAFETY: the caller's contract on input and shared memory.
     let (row, items) = unsafe { row_of::<E>(x, lengths, number, &short) };
-    let mut held = HeldRow::<E, B>::load(&row, Flip::LARGEST);
+    // Not a constant: knowing it, the compiler keeps more of f16 than there are registers.
+    let mut held = HeldRow::<E, B>::load(&row, short.flip);
     let table = RowTable { rows, seeds, positions };
     let outputs = Outputs { tokens, status, logprobs, ranks, ..Outputs::NONE };
     let sampling = WarpSampling { table, outputs, params };

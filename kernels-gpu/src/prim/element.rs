@@ -38,12 +38,6 @@ pub trait Element: Copy {
     /// The least of each place of two words of elements; NaN is greatest.
     fn least(a: u32, b: u32) -> u32;
 
-    /// The greatest of each place of two words of elements, as they count.
-    #[inline(always)]
-    fn greatest_counted(a: u32, b: u32) -> u32 {
-        Self::greatest(a, b)
-    }
-
     /// Whether one of a word's elements is a NaN.
     #[inline(always)]
     fn holds_nan(word: u32) -> bool {

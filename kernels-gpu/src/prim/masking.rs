@@ -44,16 +44,6 @@ impl<E: Element> Element for Masking<E> {
     fn value_or_nan(bits: u32) -> f32 {
         E::value(bits)
     }
-    /// By the keys: rows with a NaN are rare.
-    #[inline(always)]
-    fn greatest_counted(a: u32, b: u32) -> u32 {
-        let pick = |a: u32, b: u32| if Self::key(a) < Self::key(b) { b } else { a };
-        if E::PER_VECTOR == 8 {
-            pick(a & 0xffff_0000, b & 0xffff_0000) | pick(a << 16, b << 16) >> 16
-        } else {
-            pick(a, b)
-        }
-    }
     #[inline(always)]
     fn worst(flip: Flip) -> u32 {
         E::worst(flip)

@@ -300,12 +300,11 @@ impl<E: Element, const U: usize> Unit<E, U> {
         unroll!(u in U => { bests[u] = best_of(&self.words[u], pick); });
         let has_nan = E::MASKS_NAN && E::holds_nan(best_of(&bests, pick));
         if has_nan {
-            // Where a vector has no number in some place of its words, `-inf` stands for its NaNs:
-            // `pick` would put a NaN above the other vectors' numbers.
-            let none = E::worst(Flip::LARGEST);
+            // `pick` would put a NaN above numbers.
             unroll!(u in U => {
-                let best = best_of(&self.words[u], &E::greatest_counted);
-                bests[u] = E::greatest_counted(none, best);
+                let mut words = self.words[u];
+                unroll!(i in 4 => { words[i] = E::without_nans(words[i]); });
+                bests[u] = best_of(&words, pick);
             });
         }
         (bests, has_nan)

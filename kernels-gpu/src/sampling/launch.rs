@@ -29,7 +29,7 @@ const _: () = assert!(size_of::<SampleParams>() == 88 && align_of::<SampleParams
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct WarpSampleParams {
-    /// The selection that it ends: `k` is the most candidates of any row.
+    /// The selection that it ends, of the greatest: `k` is the most candidates of any row.
     pub short: ShortParams,
     /// The filters' order, but not `LlamaCpp`.
     pub order: FilterOrder,
