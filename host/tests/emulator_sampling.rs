@@ -39,6 +39,11 @@ fn mostly_nans() {
 }
 
 #[test]
+fn drawn_by_warps() {
+    support::warps::drawn_by_warps(&emulator(), 10);
+}
+
+#[test]
 fn no_knob_changes_a_token() {
     support::sampling::no_knob_changes_a_token(&emulator(), 40, 9000);
 }

@@ -8,14 +8,16 @@ use aikf_topk::{DeviceChoice, Dtype, Rows, Runtime, Sampler, SamplingParams};
 use kernels_gpu::testkit::Pattern;
 use support::on_gpu::{self, GpuTest};
 use support::sampling::{self, Call, Random};
+use support::warps;
 
-const TESTS: [GpuTest; 13] = [
+const TESTS: [GpuTest; 14] = [
     ("tiny_rows_in_clusters", sampling::tiny_rows_in_clusters),
     ("random_calls", random_calls),
     ("segment_borders", sampling::segment_borders),
     ("ends_of_prefixes", ends_of_prefixes),
     ("scant_pieces", sampling::scant_pieces),
     ("mostly_nans", sampling::mostly_nans),
+    ("drawn_by_warps", drawn_by_warps),
     ("long_rows", long_rows),
     ("large_batches", large_batches),
     ("hundred_repeats", hundred_repeats),
@@ -66,6 +68,10 @@ fn large_batches(runtime: &Runtime) {
         let draw = |runtime| Sampler::new().sample(runtime, view, &params).expect("legal");
         assert_eq!(draw(runtime), draw(&cpu), "{rows} x {n}");
     }
+}
+
+fn drawn_by_warps(runtime: &Runtime) {
+    warps::drawn_by_warps(runtime, 300);
 }
 
 fn no_knob_changes_a_token(runtime: &Runtime) {

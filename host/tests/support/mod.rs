@@ -10,6 +10,7 @@ pub mod options;
 pub mod sampling;
 pub mod short;
 pub mod sift;
+pub mod warps;
 pub mod wide;
 pub mod window;
 
