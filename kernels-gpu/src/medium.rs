@@ -62,7 +62,7 @@ use cuda_std::warp::{
 };
 
 use crate::order::composite;
-use crate::params::{Flip, Order, SHORT_LANE_ITEMS, ShortParams, short_items};
+use crate::params::{Dtype, Flip, Order, SHORT_LANE_ITEMS, ShortParams, short_items};
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::held::{GROUPS, HeldRow, Places, step_of};
@@ -140,8 +140,9 @@ pub unsafe fn medium_sample<E: Element, const B: usize>(
     }
     // SAFETY: the caller's contract on input and shared memory.
     let (row, items) = unsafe { row_of::<E>(x, lengths, number, &short) };
-    // Not a constant: knowing it, the compiler keeps more of f16 than there are registers.
-    let mut held = HeldRow::<E, B>::load(&row, short.flip);
+    // Of f16, where it is known, the compiler keeps more than there are registers; of others not.
+    let flip = if E::DTYPE == Dtype::F16 { short.flip } else { Flip::LARGEST };
+    let mut held = HeldRow::<E, B>::load(&row, flip);
     let table = RowTable { rows, seeds, positions };
     let outputs = Outputs { tokens, status, logprobs, ranks, ..Outputs::NONE };
     let sampling = WarpSampling { table, outputs, params };
