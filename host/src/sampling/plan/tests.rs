@@ -102,6 +102,31 @@ fn every_plan_has_sound_launches() {
     assert!(checked > 1000, "{checked} launches");
 }
 
+#[test]
+fn warps_draw_from_rows_that_they_hold() {
+    let kernel = |sampler: &Sampler, rows, n, top_k| {
+        let plan = plan(sampler, &Problem::new(Dtype::F32, rows, n, 1), &[of(top_k, 0.9)]);
+        symbols(&plan).last().expect("a launch").to_string()
+    };
+    let one = || Sampler::new();
+    assert_eq!(kernel(&one(), 1, 256, 8), "short_sample_f32_u2");
+    assert_eq!(kernel(&one(), 1, 1000, 50), "medium_sample_f32_u8");
+    assert_eq!(kernel(&one(), 133, 4096, 128), "medium_sample_f32_u32");
+    let held = |sampler: Sampler| kernel(&sampler, 133, 4096, 50).starts_with("medium_sample_");
+    assert!(held(one().order(FilterOrder::Vllm)));
+    assert!(held(one().num_samples(32)));
+    assert!(held(one().logprobs(LogprobKind::Processed, 0)));
+    // What a warp has no room for, or cannot do whatever its row's parameters are.
+    assert!(!held(one().order(FilterOrder::LlamaCpp)));
+    assert!(!held(one().num_samples(33)));
+    assert!(!held(one().num_samples(2).replacement(false)));
+    assert!(!held(one().logprobs(LogprobKind::Processed, 1)));
+    for (rows, n, top_k) in [(133, 4097, 50), (133, 4096, 129), (132, 4096, 50)] {
+        let name = kernel(&one(), rows, n, top_k);
+        assert!(name.starts_with("sample_"), "{rows} x {n}, {top_k}: {name}");
+    }
+}
+
 fn assert_sound(plan: &SamplePlan) -> usize {
     let Work::Gpu(gpu) = &plan.work else {
         panic!("no launches: {}", plan.explain());
