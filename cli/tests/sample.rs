@@ -65,7 +65,7 @@ fn lists_of_tokens_and_lengths() {
 fn it_explains_itself() {
     let args = "sample --input random:7 --batch 2 --vocab 200 --device emulator --explain";
     let run = topk(&format!("{args} --top-k 50 --seed 1"));
-    assert!(run.stderr.contains("launch sample_f32_u"), "{}", run.stderr);
+    assert!(run.stderr.contains("launch short_sample_f32_u"), "{}", run.stderr);
     assert!(!run.stderr.contains("launch full_"), "one launch: {}", run.stderr);
     let run = topk(&format!("{args} --top-p 0.9 --logit-bias 3:1 --seed 1"));
     for kernel in ["process_f32", "full_mass_f32", "full_guess_f32", "full_window_f32"] {

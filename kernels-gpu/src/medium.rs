@@ -38,7 +38,8 @@
 //!
 //! # Launch contract
 //! Whole warps, at most the threads in `variants`; `n` is at most [`crate::params::short_max`] for
-//! `8 * B` vectors, `k` at most [`crate::params::SMALL_K_MAX`].
+//! `8 * B` vectors, `k` at most [`crate::params::SMALL_K_MAX`]. `medium_sample` draws once a row,
+//! or with replacement up to 32 times, of the greatest, and not in the order `LlamaCpp`.
 //!
 //! # Cost
 //! Reads every element once, and what is listed again: about `k` elements, at most twice as many.

@@ -39,7 +39,8 @@
 //! # Launch contract
 //! Whole warps, at most the threads in `variants`; `n` is at most [`crate::params::short_max`] for
 //! `U`, of `short_pair` half of that; `k` is at most [`crate::params::SMALL_K_MAX`], of
-//! `short_pair` [`crate::params::PAIR_K_MAX`].
+//! `short_pair` [`crate::params::PAIR_K_MAX`]. `short_sample` draws once a row, or with replacement
+//! up to 32 times, of the greatest, and not in the order `LlamaCpp`.
 //!
 //! # Cost
 //! Reads every element once. With the quick bound somewhat more than `k` elements are sorted, at
@@ -148,9 +149,9 @@ pub unsafe fn short_sample<E: Element, const U: usize>(
     let outputs = Outputs { tokens, status, logprobs, ranks, ..Outputs::NONE };
     let sampling = WarpSampling { table, outputs, params };
     let (values, indices) = (core::ptr::null_mut(), core::ptr::null_mut());
-    let rows = Rows::<E> { x, lengths, values, indices, params: params.short };
+    let input = Rows::<E> { x, lengths, values, indices, params: params.short };
     // SAFETY: the caller's contract; the row is this warp's.
-    unsafe { rows.draw_by_warp::<U>(number, &sampling) };
+    unsafe { input.draw_by_warp::<U>(number, &sampling) };
 }
 
 /// This warp's number in the grid.
@@ -173,7 +174,7 @@ struct Rows<E: Element> {
 
 impl<E: Element> Rows<E> {
     /// # Safety
-    /// The contract of [`short`], and there is a row of this number.
+    /// The contract of [`short`], of `x` and `lengths`, and there is a row of this number.
     #[inline(always)]
     unsafe fn row(&self, number: u32) -> Row<E> {
         let start = self.x.wrapping_add(number as usize * self.params.row_stride as usize);
@@ -196,7 +197,7 @@ impl<E: Element> Rows<E> {
     /// This warp's shared memory.
     ///
     /// # Safety
-    /// The contract of [`short`].
+    /// The launch contract.
     #[inline(always)]
     unsafe fn items(&self, skipped: u32) -> SharedArray<u64> {
         let warp = thread_idx_x() / WARP_SIZE;

@@ -1,4 +1,5 @@
-//! The launch for rows that a warp holds: what `singlepass` and `streaming` come to there.
+//! The launch for rows that a warp holds: what `singlepass` and `streaming` come to there, and
+//! draws from such rows.
 use kernels_gpu::params::{PAIR_K_MAX, SMALL_K_MAX, ShortParams, short_items, short_max};
 use kernels_gpu::variants::{MEDIUM_VECTORS, PAIR_ELEMENTS, SHORT_VECTORS};
 

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `process` | penalties, biases or a mask | 1 |
 //! | `full_mass` | raw logarithms | 1 |
-//! | `sample` | rows with a `top_k` of at most 1024, and greedy ones | 1 |
+//! | `sample`, or that of warps | rows with a `top_k` of at most 1024, and greedy ones | 1 |
 //! | `full_mass` | the other rows | 1 |
 //! | `full_digit`, `full_cut` | those with a greater `top_k` | 4, of 16-bit elements 3 |
 //! | `full_guess`, `full_window` | those with a `top_p`, if short, none with such a `top_k` | 2 |
@@ -182,7 +182,7 @@ struct Selection {
     is_raw: bool,
     num_samples: u32,
     top: u32,
-    /// The launch of `select` that it is made of.
+    /// The launch of the selection that it is made of.
     step: Step,
     workspace: Workspace,
 }
@@ -292,7 +292,8 @@ impl<'a> Planner<'a> {
         Ok(selections)
     }
 
-    /// A launch of `sample`: that of `select` for the same k, with another end.
+    /// A launch of `sample`: that of `select` for the same k, with another end; or of warps that
+    /// draw from the rows that they hold.
     fn selection(
         &mut self,
         is_raw: bool,
@@ -308,7 +309,7 @@ impl<'a> Planner<'a> {
             true => Backend::Streaming,
             false => Backend::Singlepass,
         };
-        self.reasons.push(format!("sample: as the selection of the best {k} by {backend}"));
+        self.reasons.push(format!("draws from the best {k}, by {backend}"));
         let shared_bytes_max = self.device.shared_bytes_max - SAMPLE_SCRATCH_BYTES;
         let device = DeviceLimits { shared_bytes_max, ..self.device.clone() };
         let may_draw = top == 0 && self.draws_by_warps();

@@ -37,6 +37,7 @@ impl WarpSampling {
     /// `order` puts in order. For the lanes of a warp together.
     ///
     /// # Safety
+    /// - the launch keeps the contract of its kernel;
     /// - *in bounds*: table and outputs have the shapes of [`super::rows`] and [`super::outputs`],
     ///   aligned for their types, and a row of this number;
     /// - *no concurrent writer*: nothing writes the table, nothing else touches the row's outputs.
@@ -69,8 +70,8 @@ impl WarpSampling {
     }
 }
 
-/// Puts a warp's items into a list of `count`, best first: each lane has some, 0 for each that it
-/// lacks, all lanes the list's own. For the lanes of a warp together.
+/// Writes a warp's `count` items to `list`, best first. `items` are this lane's, 0 where it lacks
+/// one, of indices below 2^16; `list` is the same in all lanes. For the lanes of a warp together.
 #[inline(always)]
 pub fn put_in_order<E: Element, const R: usize>(
     items: [u64; R],

@@ -54,9 +54,9 @@ impl<const LARGE: bool> Sampling<LARGE> {
     /// The end of row number `number`, which has `n` elements.
     ///
     /// # Safety
-    /// - *in bounds*: the table and the outputs have the shapes above, aligned for their types; the
-    ///   launch has `SAMPLE_SCRATCH_BYTES` bytes of shared memory from `params.scratch` on, behind
-    ///   the queue's;
+    /// - *in bounds*: the table and the outputs have the shapes of [`super::rows`] and
+    ///   [`super::outputs`], aligned for their types; the launch has `SAMPLE_SCRATCH_BYTES` bytes
+    ///   of shared memory from `params.scratch` on, behind the queue's;
     /// - *no concurrent writer*: nothing writes the table, nothing else touches the row's outputs.
     #[inline(always)]
     pub unsafe fn new(

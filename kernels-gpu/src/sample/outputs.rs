@@ -62,8 +62,10 @@ impl RowOutputs {
     /// Those of row number `number`, of which so many samples are drawn.
     ///
     /// # Safety
-    /// - *in bounds*: the outputs have the shapes above, aligned for their types;
-    /// - *no concurrent writer*: nothing else touches the row's places.
+    /// - *in bounds*: the outputs have the shapes above, aligned for their types; what is written
+    ///   is at places below their widths;
+    /// - *no concurrent writer*: nothing else touches the row's places, and each is written by one
+    ///   thread.
     #[inline(always)]
     pub unsafe fn new(outputs: Outputs, number: u32, num_samples: u32) -> Self {
         RowOutputs { outputs, number, num_samples }

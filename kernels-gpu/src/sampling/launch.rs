@@ -105,8 +105,8 @@ impl FullParams {
     #[inline(always)]
     pub fn draws_in_window(&self, row: &RowParams) -> bool {
         let keeps_alike = !row.has_min_p() || matches!(self.order, FilterOrder::Vllm);
-        let weighs_alike = keeps_alike && RowFilter::weighs_alike(row, self.order);
-        self.has_window != 0 && row.has_cut() && weighs_alike
+        let draws_alike = keeps_alike && RowFilter::weighs_alike(row, self.order);
+        self.has_window != 0 && row.has_cut() && draws_alike
     }
 }
 
