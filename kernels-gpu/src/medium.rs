@@ -55,7 +55,7 @@
 //! SC'21).
 use cuda_std::count::count_at_least;
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
+use cuda_std::thread::thread_idx_x;
 use cuda_std::unroll;
 use cuda_std::warp::{
     FULL_MASK, WARP_SIZE, lane_id, warp_reduce_add, warp_reduce_max, warp_reduce_min,
@@ -68,7 +68,7 @@ use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::held::{GROUPS, HeldRow, Places, step_of};
 use crate::prim::masking::Masking;
-use crate::prim::rows::{Row, row_length};
+use crate::prim::rows::{Row, row_length, warp_number};
 use crate::sample::by_warp::{WarpSampling, put_in_order};
 use crate::sample::outputs::Outputs;
 use crate::sample::rows::RowTable;
@@ -164,12 +164,6 @@ pub unsafe fn medium_sample<E: Element, const B: usize>(
     };
     // SAFETY: the caller's contract on table and outputs; the row is this warp's.
     unsafe { sampling.draw::<Masking<E>>((number, row.len()), items, count, has_nan, order) };
-}
-
-/// This warp's number in the grid.
-#[inline(always)]
-fn warp_number() -> u32 {
-    block_idx_x() * (block_dim_x() / WARP_SIZE) + thread_idx_x() / WARP_SIZE
 }
 
 /// Row `number`, and this warp's shared memory.

@@ -56,7 +56,7 @@
 //! Bisection on the value in a warp: RTop-K (Xie et al., 2024). The quick bound is that of
 //! prim::survey.
 use cuda_std::shared::SharedArray;
-use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
+use cuda_std::thread::thread_idx_x;
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, sync_warp, warp_vote_ballot};
 
@@ -64,7 +64,7 @@ use crate::params::{Flip, Order, PAIR_ITEMS, SHORT_LANE_ITEMS, ShortParams, shor
 use crate::prim::answer::{Answer, AnswerShape};
 use crate::prim::element::Element;
 use crate::prim::lane_row::LaneRow;
-use crate::prim::rows::{Row, row_length};
+use crate::prim::rows::{Row, row_length, warp_number};
 use crate::sample::by_warp::{WarpSampling, put_in_order};
 use crate::sample::outputs::Outputs;
 use crate::sample::rows::RowTable;
@@ -152,12 +152,6 @@ pub unsafe fn short_sample<E: Element, const U: usize>(
     let input = Rows::<E> { x, lengths, values, indices, params: params.short };
     // SAFETY: the caller's contract; the row is this warp's.
     unsafe { input.draw_by_warp::<U>(number, &sampling) };
-}
-
-/// This warp's number in the grid.
-#[inline(always)]
-fn warp_number() -> u32 {
-    block_idx_x() * (block_dim_x() / WARP_SIZE) + thread_idx_x() / WARP_SIZE
 }
 
 /// As many items of two words are ranked by counting sooner than sorted.

@@ -24,8 +24,7 @@ impl Instance {
     /// The one whose lanes hold the least that is enough, where `k` is small and a warp a row is as
     /// fast as a block.
     pub(super) fn of(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
-        let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
-        if problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
+        if !Instance::may_hold(problem) {
             return None;
         }
         let pair = Instance::of_pair(problem, device);
@@ -35,15 +34,39 @@ impl Instance {
         if let Some(vectors) = Instance::told_by_lanes(problem) {
             return Some(Instance { kernel: "short", vectors, warps: 8, rows: 1 });
         }
-        let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
-        // Measured on an H200: alone on its multiprocessor a block is up to 2 us faster than a
-        // warp, unless the row is so short that the block waits for itself more than it reads.
-        let is_crowded = problem.rows > device.multiprocessors as usize;
+        let vectors = Instance::vectors_of_medium(problem, device)?;
         // Few elements of a row that nearly fills its warp a block finds up to 0.4 us faster.
         let fills_its_warp = 4 * problem.n > 3 * short_max(problem.dtype, vectors) as usize;
         let finds_few = fills_its_warp && problem.k <= 16;
-        let is_fast = is_crowded || vectors == MEDIUM_VECTORS[0] && !finds_few;
+        let is_fast = problem.rows > device.multiprocessors as usize || !finds_few;
         is_fast.then_some(Instance { kernel: "medium", vectors, warps: 4, rows: 1 })
+    }
+
+    /// The one whose warps also draw from their rows, where it is faster than blocks that do.
+    pub(super) fn to_draw(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
+        if !Instance::may_hold(problem) {
+            return None;
+        }
+        if let Some(vectors) = Instance::told_by_lanes(problem) {
+            return Some(Instance { kernel: "short_sample", vectors, warps: 8, rows: 1 });
+        }
+        let vectors = Instance::vectors_of_medium(problem, device)?;
+        Some(Instance { kernel: "medium_sample", vectors, warps: 4, rows: 1 })
+    }
+
+    /// Whether a warp has room for what is wanted, and a launch for the rows.
+    fn may_hold(problem: &Problem) -> bool {
+        problem.k <= SMALL_K_MAX as usize && u32::try_from(problem.rows).is_ok()
+    }
+
+    /// Vectors a lane of `medium`, where a warp a row is as fast as a block. Measured on an H200:
+    /// alone on its multiprocessor a block is up to 2 us faster, unless the row is so short that
+    /// the block waits for itself more than it reads.
+    fn vectors_of_medium(problem: &Problem, device: &DeviceLimits) -> Option<u32> {
+        let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
+        let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
+        let is_crowded = problem.rows > device.multiprocessors as usize;
+        (is_crowded || vectors == MEDIUM_VECTORS[0]).then_some(vectors)
     }
 
     /// Vectors a lane of `short`, where it is faster than `medium`. It has two keys a lane to find
@@ -57,21 +80,6 @@ impl Instance {
         let is_told = k <= few || 5 * k > 4 * keys;
         let fits = |vectors: &u32| n <= short_max(dtype, *vectors) as usize;
         SHORT_VECTORS.into_iter().find(fits).filter(|_| is_told)
-    }
-
-    /// The one whose warps also draw from their rows, where it is faster than blocks that do.
-    pub(super) fn to_draw(problem: &Problem, device: &DeviceLimits) -> Option<Instance> {
-        let fits = |vectors: &u32| problem.n <= short_max(problem.dtype, *vectors) as usize;
-        if problem.k > SMALL_K_MAX as usize || u32::try_from(problem.rows).is_err() {
-            return None;
-        }
-        if let Some(vectors) = Instance::told_by_lanes(problem) {
-            return Some(Instance { kernel: "short_sample", vectors, warps: 8, rows: 1 });
-        }
-        let vectors = MEDIUM_VECTORS.into_iter().find(fits)?;
-        let is_crowded = problem.rows > device.multiprocessors as usize;
-        let is_fast = is_crowded || vectors == MEDIUM_VECTORS[0];
-        is_fast.then_some(Instance { kernel: "medium_sample", vectors, warps: 4, rows: 1 })
     }
 
     /// The one that gives each row half a warp, where that is faster than a warp. Measured on an

@@ -8,6 +8,7 @@ use core::marker::PhantomData;
 
 use cuda_std::count::{mark_not_above, mark_not_below, opaque};
 use cuda_std::global::GlobalArray;
+use cuda_std::thread::{block_dim_x, block_idx_x, thread_idx_x};
 use cuda_std::unroll;
 use cuda_std::warp::{FULL_MASK, WARP_SIZE, lane_id, warp_shuffle_xor};
 
@@ -29,6 +30,12 @@ pub unsafe fn row_length(lengths: *const u32, number: u32, n: u32) -> u32 {
     // SAFETY: the caller vouches for the lengths.
     let lengths = unsafe { GlobalArray::new(lengths) };
     lengths.get(number as u64).min(n)
+}
+
+/// This warp's number in the grid: its row's, where each warp has one.
+#[inline(always)]
+pub fn warp_number() -> u32 {
+    block_idx_x() * (block_dim_x() / WARP_SIZE) + thread_idx_x() / WARP_SIZE
 }
 
 /// One row of the input.
